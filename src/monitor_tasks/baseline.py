@@ -1,0 +1,74 @@
+"""Metric, Constraint, Baseline: a number, its bounds, and what the bounds were learned from."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field
+
+from monitor_tasks.value import Artifact, Value
+
+Cause = Literal["data", "world"]
+
+
+class Metric(Value):
+    """A number read off a profile, with the rows it rests on; it knows no threshold."""
+
+    name: str
+    """What was measured, in the field's words: ``completeness``."""
+    subject: str = ""
+    """What it was measured on: a column, a facet or a label; empty for the whole table."""
+    value: float | None
+    """The number; None when it is undefined."""
+    n: int
+    """How many rows or cells the number rests on."""
+    because: str = ""
+    """Why the number is undefined."""
+    details: Mapping[str, float | int | str] = Field(default_factory=dict)
+    """What else was learned on the way: effect size, rows of the baseline, group sizes."""
+
+
+class Constraint(Value):
+    """Two optional bounds on one metric, and why they are there."""
+
+    check: str
+    """The name under which the check is reported, SageMaker's where it has one: ``completeness_check``."""
+    metric: str
+    """The metric that it judges."""
+    subject: str = ""
+    """The column, facet or label that it judges; empty for the whole table."""
+    lower: float | None = None
+    """The metric may not be smaller."""
+    upper: float | None = None
+    """The metric may not be larger."""
+    cause: Cause = "world"
+    """What a violation means: broken data, or a world that changed."""
+    reason: str = ""
+    """Why the constraint was suggested, with the value it was learned from."""
+    expected: tuple[str, ...] = ()
+    """What the metric compares with where a bound is not enough: an inferred type, or the known categories."""
+    minimum_rows: int = 1
+    """With fewer rows than this the constraint is undecided."""
+    enabled: bool = True
+    """A disabled constraint is kept in the file and never judged."""
+
+    @property
+    def key(self) -> str:
+        """One line that tells the constraint from all others of its baseline."""
+        return f"{self.check}:{self.metric}:{self.subject}"
+
+
+class Constraints(Artifact):
+    """The constraints of one monitor, in an order that a person reads: the file a user edits."""
+
+    monitor: str
+    constraints: tuple[Constraint, ...]
+
+
+class Baseline(NamedTuple):
+    """What a monitor compares with: constraints, and the profile that they were learned from."""
+
+    id: str
+    """Hash of everything the baseline holds; ``""`` while nothing is pinned."""
+    constraints: tuple[Constraint, ...]
+    profile: Any
+    """A profile of the monitor's own kind."""

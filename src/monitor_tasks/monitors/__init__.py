@@ -1,0 +1,1 @@
+"""Judgements; no files, no clocks, unaware of each other."""

@@ -1,0 +1,1 @@
+"""Artifacts to HTML and SVG; decides nothing."""

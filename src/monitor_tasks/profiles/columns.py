@@ -1,0 +1,255 @@
+"""Counts, exact moments, histogram and categories of every column of a table."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from monitor_tasks.profiles.cells import Cells, inferred_type
+from monitor_tasks.profiles.moments import ExactSum
+
+STEPS = 2048
+TEXT_LIMIT = 65_536
+NUMBER_LIMIT = 1_024
+
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Where the histograms of a baseline's columns are cut: its quantiles, pinned for every later window.
+
+    A value ``x`` falls in the bin ``searchsorted(edges, x, "left")``: bins are open on the left and closed on the right.
+    """
+
+    by_column: Mapping[str, NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Self:
+        """The edges of every column of `table` that holds finite numbers."""
+        cut = {name: _quantiles(_finite(Cells.of(table[name]).numbers)) for name in table.column_names}
+        return cls({name: edges for name, edges in sorted(cut.items()) if len(edges)})
+
+    @property
+    def id(self) -> str:
+        """Hash of all edges; profiles counted on other edges refuse to add."""
+        digest = hashlib.sha256()
+        for name, edges in sorted(self.by_column.items()):
+            digest.update(name.encode(errors="surrogatepass") + b"\0" + edges.astype("<f8").tobytes())
+        return digest.hexdigest()
+
+    def to_json(self) -> bytes:
+        """The edges as canonical JSON."""
+        return orjson.dumps({name: edges.tolist() for name, edges in sorted(self.by_column.items())})
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        """The edges that ``to_json`` wrote."""
+        return cls({name: np.array(edges, np.float64) for name, edges in orjson.loads(text).items()})
+
+
+def _finite(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    return numbers[np.isfinite(numbers)]
+
+
+def _quantiles(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Up to 2,048 quantiles; a value that fills more than one step is cut out on both sides, so it has its own bin."""
+    if not len(numbers):
+        return numbers
+    ordered = np.sort(numbers)
+    steps = ordered[np.linspace(0, len(ordered) - 1, min(STEPS, len(ordered))).round().astype(np.int64)]
+    edges, repeats = np.unique(steps, return_counts=True)
+    heavy = edges[repeats > 1]
+    return np.unique(np.concatenate([edges, np.nextafter(heavy, -np.inf)]))
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """What is remembered of one column; any two of the same column add up."""
+
+    missing: int = 0
+    kinds: Counts = field(default_factory=dict)
+    """Present cells by kind: Integral, Fractional, Boolean, String."""
+    not_finite: int = 0
+    """Numbers that are NaN or infinite; they are in no sum and no bin."""
+    total: ExactSum = ExactSum()
+    squares: ExactSum = ExactSum()
+    minimum: float | None = None
+    maximum: float | None = None
+    texts: Counts | None = field(default_factory=dict)
+    """Cells that are text or truth values, by value; None past 65,536 different ones."""
+    numbers: Counts | None = field(default_factory=dict)
+    """Cells that are finite numbers, by value; None past 1,024 different ones."""
+    bins: Counts = field(default_factory=dict)
+    """Finite numbers by bin of the baseline's edges, empty bins left out."""
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray | pa.Array, edges: NDArray[np.float64] | None) -> Self:
+        """The profile of one Arrow column, counted on `edges` where there are any."""
+        cells = Cells.of(column)
+        finite = _finite(cells.numbers)
+        known = cls(
+            missing=cells.missing,
+            kinds=cells.counts,
+            not_finite=len(cells.numbers) - len(finite),
+            texts=_counts(cells.texts, TEXT_LIMIT),
+        )
+        if not len(finite):
+            return known
+        return replace(
+            known,
+            total=ExactSum.of(finite),
+            squares=ExactSum.of_squares(finite),
+            minimum=float(finite.min()),
+            maximum=float(finite.max()),
+            numbers=_number_counts(finite),
+            bins={} if edges is None else _bins(finite, edges),
+        )
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            missing=self.missing + other.missing,
+            kinds=_sum(self.kinds, other.kinds),
+            not_finite=self.not_finite + other.not_finite,
+            total=self.total + other.total,
+            squares=self.squares + other.squares,
+            minimum=min((x for x in (self.minimum, other.minimum) if x is not None), default=None),
+            maximum=max((x for x in (self.maximum, other.maximum) if x is not None), default=None),
+            texts=_bounded_sum(self.texts, other.texts, TEXT_LIMIT),
+            numbers=_bounded_sum(self.numbers, other.numbers, NUMBER_LIMIT),
+            bins=_sum(self.bins, other.bins),
+        )
+
+    @property
+    def present(self) -> int:
+        """Cells that are not missing."""
+        return sum(self.kinds.values())
+
+    @property
+    def finite(self) -> int:
+        """Cells that are finite numbers."""
+        return self.kinds.get("Integral", 0) + self.kinds.get("Fractional", 0) - self.not_finite
+
+    @property
+    def inferred_type(self) -> str:
+        """The column's type by the kinds of its cells."""
+        return inferred_type(self.kinds)
+
+    @property
+    def values(self) -> Counts | None:
+        """Every present cell by its value, where all are known; None where there are too many different ones."""
+        if self.texts is None or self.numbers is None or self.not_finite:
+            return None
+        return {**self.texts, **self.numbers}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The profile as plain values for JSON."""
+        return {
+            "missing": self.missing,
+            "kinds": dict(sorted(self.kinds.items())),
+            "not_finite": self.not_finite,
+            "total": [str(self.total.mantissa), self.total.exponent],
+            "squares": [str(self.squares.mantissa), self.squares.exponent],
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "texts": None if self.texts is None else dict(sorted(self.texts.items())),
+            "numbers": None if self.numbers is None else dict(sorted(self.numbers.items())),
+            "bins": {key: self.bins[key] for key in sorted(self.bins, key=int)},
+        }
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Self:
+        """The profile that ``to_dict`` gave."""
+        sums = {name: ExactSum(int(known[name][0]), known[name][1]) for name in ("total", "squares")}
+        return cls(**{**known, **sums})
+
+
+@dataclass(frozen=True)
+class TableProfile:
+    """What is remembered of a table: its rows and every column, in the order of their names."""
+
+    rows: int = 0
+    edges: str = ""
+    """Id of the edges that the histograms are counted on; empty where there are none."""
+    columns: Mapping[str, ColumnProfile] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, table: pa.Table, edges: Edges | None = None) -> Self:
+        """The profile of an Arrow table; cost grows with its rows once."""
+        cut = edges.by_column if edges else {}
+        columns = {name: ColumnProfile.of(table[name], cut.get(name)) for name in sorted(table.column_names)}
+        return cls(table.num_rows, edges.id if edges else "", columns)
+
+    def __add__(self, other: Self) -> Self:
+        """The profile of both tables; a column that one of them lacks is missing in all its rows.
+
+        Raises:
+            ValueError: the two were counted on different edges.
+        """
+        if self.edges != other.edges and self.rows and other.rows:
+            raise ValueError(f"profiles on different edges do not add: {self.edges[:12]!r} and {other.edges[:12]!r}")
+        names = sorted({*self.columns, *other.columns})
+        mine, theirs = ColumnProfile(missing=self.rows), ColumnProfile(missing=other.rows)
+        columns = {name: self.columns.get(name, mine) + other.columns.get(name, theirs) for name in names}
+        return type(self)(self.rows + other.rows, (self.edges if self.rows else other.edges) or other.edges, columns)
+
+    def to_json(self) -> bytes:
+        """The profile as canonical JSON: equal profiles give equal bytes."""
+        columns = {name: column.to_dict() for name, column in self.columns.items()}
+        return orjson.dumps({"schema_version": 1, "rows": self.rows, "edges": self.edges, "columns": columns})
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        """The profile that ``to_json`` wrote."""
+        known = orjson.loads(text)
+        columns = {name: ColumnProfile.from_dict(column) for name, column in known["columns"].items()}
+        return cls(known["rows"], known["edges"], columns)
+
+
+def _bins(numbers: NDArray[np.float64], edges: NDArray[np.float64]) -> Counts:
+    counts = np.bincount(np.searchsorted(edges, numbers, "left"))
+    return {str(index): int(counts[index]) for index in np.flatnonzero(counts)}
+
+
+def _number_counts(numbers: NDArray[np.float64]) -> Counts | None:
+    values, counts = np.unique(numbers, return_counts=True)
+    if len(values) > NUMBER_LIMIT:
+        return None
+    return {_number_text(value): int(count) for value, count in zip(values.tolist(), counts, strict=True)}
+
+
+def _number_text(value: float) -> str:
+    """A number as text, whole ones without a point: 1 and 1.0 are the same value."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _counts(texts: pa.Array, limit: int) -> Counts | None:
+    tally = pc.value_counts(texts)
+    if len(tally) > limit:
+        return None
+    return {pair["values"]: pair["counts"] for pair in tally.to_pylist()}
+
+
+def _sum(mine: Counts, theirs: Counts) -> Counts:
+    total = dict(mine)
+    for key, count in theirs.items():
+        total[key] = total.get(key, 0) + count
+    return total
+
+
+def _bounded_sum(mine: Counts | None, theirs: Counts | None, limit: int) -> Counts | None:
+    if mine is None or theirs is None:
+        return None
+    total = _sum(mine, theirs)
+    return total if len(total) <= limit else None
+
+
+def add_up(profiles: Iterable[TableProfile]) -> TableProfile:
+    """The profile of all of them together."""
+    return sum(profiles, TableProfile())

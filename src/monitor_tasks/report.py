@@ -1,0 +1,103 @@
+"""Report: kept, broken, undecided or failed. Constraints judge metrics; a violation is a metric outside its bounds."""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from monitor_tasks.baseline import Constraint, Metric
+from monitor_tasks.value import Artifact, Value
+
+
+class State(StrEnum):
+    """What became of one constraint."""
+
+    KEPT = "kept"
+    BROKEN = "broken"
+    UNDECIDED = "undecided"
+    FAILED = "failed"
+
+
+class Status(StrEnum):
+    """What became of one execution: SageMaker's words, and two states it shows as failure or as health."""
+
+    COMPLETED = "Completed"
+    WITH_VIOLATIONS = "CompletedWithViolations"
+    FAILED = "Failed"
+    NO_DATA = "NoData"
+    NOT_ENOUGH_DATA = "NotEnoughData"
+
+
+class Finding(Value):
+    """One constraint, the metric it judged, and the answer."""
+
+    constraint: Constraint
+    metric: Metric | None
+    state: State
+    because: str = ""
+
+
+class Report(Artifact):
+    """What one monitor found in one window."""
+
+    endpoint: str
+    monitor: str
+    window: str
+    baseline: str
+    """Id of the baseline that it was judged by."""
+    rows: int
+    """Rows that the monitor saw."""
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader should know beside the findings: a changed model, a column matched by position."""
+
+    def having(self, state: State) -> tuple[Finding, ...]:
+        """The findings in this state, in the order of the constraints."""
+        return tuple(finding for finding in self.findings if finding.state is state)
+
+    @property
+    def violations(self) -> tuple[Finding, ...]:
+        """The constraints whose metric lay outside its bounds."""
+        return self.having(State.BROKEN)
+
+    @property
+    def status(self) -> Status:
+        """The execution's status; a report in which nothing could be decided is never shown as healthy."""
+        if self.rows == 0:
+            return Status.NO_DATA
+        if self.violations:
+            return Status.WITH_VIOLATIONS
+        if self.having(State.FAILED):
+            return Status.FAILED
+        if self.findings and not self.having(State.KEPT):
+            return Status.NOT_ENOUGH_DATA
+        return Status.COMPLETED
+
+
+def judge(metrics: Iterable[Metric], constraints: Sequence[Constraint]) -> tuple[Finding, ...]:
+    """Every enabled constraint's answer: a metric outside its bounds is broken, an undefined one undecided.
+
+    >>> judge([Metric(name="completeness", subject="age", value=0.5, n=10)],
+    ...       [Constraint(check="completeness_check", metric="completeness", subject="age", lower=0.9)])[0].state
+    <State.BROKEN: 'broken'>
+    """
+    measured = {(metric.name, metric.subject): metric for metric in metrics}
+    return tuple(
+        _judge_one(measured.get((constraint.metric, constraint.subject)), constraint)
+        for constraint in constraints
+        if constraint.enabled
+    )
+
+
+def _judge_one(metric: Metric | None, constraint: Constraint) -> Finding:
+    if metric is None:
+        state, because = State.UNDECIDED, f"{constraint.metric} of {constraint.subject or 'the table'} was not measured"
+    elif metric.n < constraint.minimum_rows:
+        state, because = State.UNDECIDED, f"not enough data: {metric.n} rows, {constraint.minimum_rows} needed"
+    elif metric.value is None:
+        state, because = State.UNDECIDED, metric.because
+    elif constraint.lower is not None and not metric.value >= constraint.lower:
+        state, because = State.BROKEN, f"{metric.value} is below {constraint.lower}"
+    elif constraint.upper is not None and not metric.value <= constraint.upper:
+        state, because = State.BROKEN, f"{metric.value} is above {constraint.upper}"
+    else:
+        state, because = State.KEPT, ""
+    return Finding(constraint=constraint, metric=metric, state=state, because=because)

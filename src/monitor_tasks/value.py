@@ -1,0 +1,58 @@
+"""Frozen values that survive their files: what every noun of the house is made of."""
+
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class UserError(Exception):
+    """What a person can mend: names the file, line or key, what was expected and what to do."""
+
+
+class Value(BaseModel):
+    """A frozen value with one canonical text: the same value always gives the same bytes."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="strings", use_attribute_docstrings=True
+    )
+
+    def to_json(self) -> bytes:
+        """The value as canonical JSON: fields in declared order, two-space indent, infinities as strings."""
+        return self.model_dump_json(indent=2).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Self:
+        """The value that ``to_json`` wrote."""
+        return cls.model_validate_json(text)
+
+
+class Artifact(Value):
+    """A value that is stored: its file says which version of the format it has."""
+
+    SCHEMA_VERSION: ClassVar[int] = 1
+
+    schema_version: int = 1
+    """Version of this file's format; readers refuse a newer one instead of guessing."""
+
+    @classmethod
+    def read(cls, text: bytes, address: str) -> Self:
+        """The artifact stored at `address`; a damaged or newer file is one clear error.
+
+        Raises:
+            UserError: the text is not this artifact, or was written by a newer version.
+        """
+        try:
+            artifact = cls.from_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+            raise UserError(
+                f"{address}: not a readable {cls.__name__}: {key}: {first['msg']}; "
+                "restore the file or remove its folder and run the window again"
+            ) from error
+        if artifact.schema_version > cls.SCHEMA_VERSION:
+            raise UserError(
+                f"{address}: written as version {artifact.schema_version} of {cls.__name__}, this release reads "
+                f"up to {cls.SCHEMA_VERSION}; upgrade monitor-tasks"
+            )
+        return artifact
