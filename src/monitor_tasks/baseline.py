@@ -1,6 +1,6 @@
 """Metric, Constraint, Baseline: a number, its bounds, and what the bounds were learned from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -62,6 +62,12 @@ class Constraints(Artifact):
 
     monitor: str
     constraints: tuple[Constraint, ...]
+
+
+def in_order(constraints: Sequence[Constraint], subjects: Sequence[str]) -> tuple[Constraint, ...]:
+    """The constraints in the order of their subjects: a file that a person reads follows the table's columns."""
+    place = {subject: index for index, subject in enumerate(subjects)}
+    return tuple(sorted(constraints, key=lambda one: place.get(one.subject, -1)))
 
 
 class Baseline(NamedTuple):

@@ -67,7 +67,7 @@ class Report(Artifact):
             return Status.WITH_VIOLATIONS
         if self.having(State.FAILED):
             return Status.FAILED
-        if self.findings and not self.having(State.KEPT):
+        if not self.baseline or (self.findings and not self.having(State.KEPT)):
             return Status.NOT_ENOUGH_DATA
         return Status.COMPLETED
 

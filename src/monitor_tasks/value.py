@@ -1,12 +1,30 @@
 """Frozen values that survive their files: what every noun of the house is made of."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
+from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 
 class UserError(Exception):
     """What a person can mend: names the file, line or key, what was expected and what to do."""
+
+
+def checked_address(address: str) -> str:
+    """The address itself, if no part of it steps out of its root.
+
+    Raises:
+        ValueError: it is empty, or holds ``..``, an encoded dot or slash, or a NUL.
+    """
+    encoded = any(code in address.lower() for code in ("%2e", "%2f", "%5c", "%00"))
+    steps = unquote(address).replace("\\", "/").split("/")
+    if not address or encoded or ".." in steps or "\0" in address:
+        raise ValueError(f"{address!r}: an address may not be empty or hold '..', an encoded dot or slash, or NUL")
+    return address
+
+
+Address = Annotated[str, AfterValidator(checked_address)]
+"""A local path, or a URL such as ``s3://bucket/prefix``, that never steps out of its root."""
 
 
 class Value(BaseModel):

@@ -171,6 +171,17 @@ class Schedule(NamedTuple):
             if start <= first and last <= end:
                 yield Window(first, last)
 
+    def ending(self, end: datetime) -> Window:
+        """The window that ends at one of the schedule's hours.
+
+        Raises:
+            UserError: no window of the schedule ends then.
+        """
+        for window in self.windows(end - timedelta(days=1), end):
+            if window.end == end:
+                return window
+        raise UserError(f"no window of the schedule {self.cron or 'NOW'} ends at {format_time(end)}")
+
     def has(self, window: Window) -> bool:
         """Whether the window is one of the schedule's own."""
         return [window] == list(self.windows(window.start, window.end))

@@ -1,0 +1,64 @@
+# Needs git, make and a Python 3.11 or newer; everything else is brought into .venv.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/installed
+RUN := $(VENV)/bin/python -m
+# The first that is there; bootstrap.py then checks its version and tries the others itself.
+FOUND = $(firstword $(foreach name,$(PYTHON) python3.12 python3.13 python3.11,$(shell command -v $(name) 2>/dev/null)))
+NO_PYTHON = no $(PYTHON) on this machine: install Python 3.11 or newer, or name it: make install PYTHON=/path/to/python3.11
+
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+# An environment that happens to be active, or another wished-for Python, must not win over .venv.
+unexport VIRTUAL_ENV
+unexport UV_PYTHON
+# The machine's own certificates where it has some: behind a company's proxy no others are trusted.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/*.pem /etc/ssl/cert.pem /etc/pki/tls/certs/*.crt),1,0)
+
+.PHONY: help install demo up test test-long lint format bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(READY) ## make .venv with everything in it, as locked in uv.lock
+
+# uv.lock names the public index: with another one uv takes the lock as it is, without checking it is current.
+LOCK := $(if $(UV_DEFAULT_INDEX),--frozen,--locked)
+
+# --inexact leaves uv in the environment it lives in; the stamp comes last, so a broken install is tried again.
+$(READY): pyproject.toml uv.lock scripts/bootstrap.py
+	@"$(or $(FOUND),$(error $(NO_PYTHON)))" scripts/bootstrap.py $(VENV)
+	@$(VENV)/bin/uv sync $(LOCK) --inexact --quiet
+	@touch $@
+
+demo: $(READY) ## watch a model drift, be caught and be retrained, in about a minute
+	@$(RUN) examples.demo
+
+up: $(READY) ## the demo, left running: its dashboard stays open until Ctrl-C
+	@$(RUN) examples.demo --keep
+
+test: $(READY) ## run the tests and doctests (ARGS="-k window" picks some)
+	@$(RUN) pytest $(ARGS)
+
+test-long: $(READY) ## run the tests marked long
+	@$(RUN) pytest -m long $(ARGS)
+
+lint: $(READY) ## check style, format, types and who imports what
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) mypy
+	@$(VENV)/bin/lint-imports
+
+format: $(READY) ## put the code into form
+	@$(RUN) ruff check --fix
+	@$(RUN) ruff format
+
+bench: $(READY) ## measure speed and memory against peers
+	@$(RUN) benchmarks
+
+clean: ## remove .venv, the demo's folder and every cache
+	rm -rf $(VENV) .demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,175 @@
+"""The sentence, once per endpoint: one DAG ``monitor__<endpoint>`` for every file in ``endpoints/``.
+
+    ingest_capture -> suggest_baseline -> validate_data -> choose_action -+-> trigger_retraining
+                                                                          +-> alert
+                                                                          +-> rest
+
+Only addresses travel between the tasks. A task says whether a check ran; violations are data.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
+
+from monitor_connections import site
+
+from monitor_tasks import tasks
+from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.site import load_endpoints
+from monitor_tasks.window import Window
+
+ENDPOINTS = Path(__file__).parent / "endpoints"
+log = logging.getLogger(__name__)
+
+
+def params(endpoint: Endpoint) -> dict[str, Param]:
+    """The trigger form: ids and a window only, each of a strict pattern."""
+    return {
+        "window": Param(
+            None,
+            type=["null", "string"],
+            pattern=r"^[0-9TZ:.+-]{10,35}/[0-9A-Z:.+-]{2,35}$",
+            title="Window",
+            description="START/DURATION in UTC, such as 2026-01-01T00:00:00Z/PT1H; empty: the run's own interval",
+        ),
+        "monitors": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string", "enum": list(endpoint.configured())},
+            title="Monitors",
+            description="Which monitors run; empty: all that are configured",
+        ),
+        "baseline_id": Param(
+            None,
+            type=["null", "string"],
+            pattern="^[0-9a-f]{20}$",
+            title="Baseline",
+            description="Judge by this baseline; empty: the one that is pinned",
+        ),
+        "allow_retraining": Param(
+            None,
+            type=["null", "boolean"],
+            title="Allow retraining",
+            description="Empty: as the endpoint's configuration says, and never in a backfill",
+        ),
+    }
+
+
+def window(endpoint: Endpoint) -> Window:
+    """The window of the running task, right in scheduled, manual, API and backfill runs."""
+    context = get_current_context()
+    run = context["dag_run"]
+    start, end = run.data_interval_start, run.data_interval_end
+    interval = (start, end) if start and end else None
+    return endpoint.window_for(
+        context["params"]["window"], getattr(run, "partition_key", None), interval, run.run_after
+    )
+
+
+def monitor_dag(endpoint: Endpoint) -> DAG:
+    """The sentence for one endpoint."""
+    cron = endpoint.schedule.cron
+    with DAG(
+        f"monitor__{endpoint.endpoint_name}",
+        schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
+        start_date=endpoint.start_date,
+        catchup=False,
+        max_active_runs=8,
+        params=params(endpoint),
+        tags=["model-monitor", *endpoint.tags],
+        owner_links={},
+        default_args={"owner": endpoint.owner or "airflow", "retries": 1},
+        doc_md=f"{__doc__}\nConfiguration `{endpoint.config_hash}`",
+    ) as dag:
+
+        @task
+        def ingest_capture() -> str:
+            return tasks.ingest_capture(site(endpoint), window(endpoint))
+
+        @task
+        def suggest_baseline(captured: str) -> str:
+            wanted = get_current_context()["params"]["baseline_id"] or ""
+            return tasks.suggest_baseline(site(endpoint), window(endpoint), captured, wanted)
+
+        @task
+        def validate_data(captured: str, baseline: str) -> str:
+            return tasks.validate_data(site(endpoint), window(endpoint), captured, baseline)
+
+        @task.branch(trigger_rule="none_failed")
+        def choose_action(reports: dict[str, str]) -> str:
+            context = get_current_context()
+            allowed = tasks.permission(
+                endpoint, context["params"]["allow_retraining"], context["dag_run"].run_type == "backfill"
+            )
+            verdict = tasks.choose_action(site(endpoint), window(endpoint), reports, allowed)
+            context["ti"].xcom_push("episode", verdict.episode)
+            context["ti"].xcom_push("window", verdict.window)
+            context["ti"].xcom_push("text", verdict.text)
+            return BOXES[verdict.action]
+
+        @task
+        def alert() -> None:
+            log.warning("%s", get_current_context()["ti"].xcom_pull("choose_action", key="text"))
+
+        captured = ingest_capture()
+        baseline = suggest_baseline(captured)
+        chosen = choose_action({"data_quality": validate_data(captured, baseline)})
+        chosen >> [trigger_retraining(endpoint), alert(), EmptyOperator(task_id="rest")]
+    return dag
+
+
+BOXES = {"retrain": "trigger_retraining", "alert": "alert", "rest": "rest"}
+
+
+def trigger_retraining(endpoint: Endpoint) -> TriggerDagRunOperator:
+    """Hands over to the retraining DAG, once per endpoint and episode: the run's id is made of both."""
+    episode = "{{ ti.xcom_pull('choose_action', key='episode') }}"
+    return TriggerDagRunOperator(
+        task_id="trigger_retraining",
+        trigger_dag_id=endpoint.retraining.dag_id,
+        trigger_run_id=f"retrain__{endpoint.endpoint_name}__{episode}",
+        conf={
+            "endpoint": endpoint.endpoint_name,
+            "episode": episode,
+            "window": "{{ ti.xcom_pull('choose_action', key='window') }}",
+        },
+        logical_date=None,
+        skip_when_already_exists=True,
+    )
+
+
+def broken_dag(path: str, error: Exception) -> DAG:
+    """The DAG in the place of a configuration that cannot be read: it runs, fails, and says file, line and key."""
+    with DAG(
+        f"monitor__{Path(path).stem}",
+        schedule=CronDataIntervalTimetable("@hourly", timezone="UTC"),
+        start_date=Endpoint.model_fields["start_date"].default,
+        catchup=False,
+        max_active_runs=1,
+        tags=["model-monitor", "broken-configuration"],
+        doc_md=f"This endpoint's configuration cannot be read:\n\n```\n{error}\n```",
+    ) as dag:
+
+        @task
+        def read_configuration() -> None:
+            raise error
+
+        read_configuration()
+    return dag
+
+
+def dag_id(path: str, endpoint: Any) -> str:
+    """The id of the DAG that a configuration file makes."""
+    return f"monitor__{endpoint.endpoint_name if isinstance(endpoint, Endpoint) else Path(path).stem}"
+
+
+wanted = get_parsing_context().dag_id
+for path, endpoint in load_endpoints(ENDPOINTS).items():
+    if wanted in (None, dag_id(path, endpoint)):
+        made = monitor_dag(endpoint) if isinstance(endpoint, Endpoint) else broken_dag(path, endpoint)
+        globals()[made.dag_id] = made

@@ -1,0 +1,1 @@
+"""A simulated loan-scoring endpoint: applicants, a model, captured traffic and ground truth."""

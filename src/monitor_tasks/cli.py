@@ -1,0 +1,281 @@
+"""The same verbs from a terminal. Exit codes: 0 no violations, 1 violations, 2 error, 3 no data or not enough."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Column, Table
+
+from monitor_tasks import tasks
+from monitor_tasks.configuration import read_yaml
+from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, json_schema, on_a_table
+from monitor_tasks.io.store import Missing, Store, home, list_objects, open_object
+from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.report import Report, State, Status
+from monitor_tasks.site import Site, load_endpoint
+from monitor_tasks.value import UserError, Value
+from monitor_tasks.verdict import Permission
+from monitor_tasks.window import Window, parse_time
+
+app = typer.Typer(
+    help="The open model monitor, without Airflow.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+out = Console()
+err = Console(stderr=True)
+
+EXIT = {
+    Status.COMPLETED: 0,
+    Status.WITH_VIOLATIONS: 1,
+    Status.FAILED: 2,
+    Status.NO_DATA: 3,
+    Status.NOT_ENOUGH_DATA: 3,
+}
+
+
+
+def _address(text: str) -> str:
+    """An address as a person types it: a local path may lead anywhere from here."""
+    return text if "://" in text else os.path.abspath(text)
+
+
+Yaml = Annotated[Path, typer.Argument(metavar="ENDPOINT.yaml", help="The endpoint's configuration.")]
+Output = Annotated[str, typer.Option("--output", callback=_address, help="Folder or address that the files go to.")]
+Config = Annotated[Path | None, typer.Option("--config", help="YAML: the monitor's section, and dataset_format.")]
+MonitorName = Annotated[str, typer.Option("--monitor", help=f"One of {', '.join(MONITORS)}.")]
+TableAddress = Annotated[str, typer.Argument(metavar="TABLE", callback=_address, help="CSV, Parquet or JSON Lines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def verb(function: Callable[..., int]) -> Callable[..., None]:
+    """A command: its number is the exit code, and what a person can mend is one clear line and exit code 2."""
+
+    @wraps(function)
+    def command(*args: Any, **kwargs: Any) -> None:
+        try:
+            code = function(*args, **kwargs)
+        except UserError as error:
+            err.print(str(error), style="red", markup=False, soft_wrap=True)
+            code = 2
+        raise typer.Exit(code)
+
+    app.command()(command)
+    return command
+
+
+@verb
+def run(
+    endpoint: Yaml,
+    window: Annotated[str, typer.Option(help="START/DURATION in UTC: 2026-01-01T00:00:00Z/PT1H")],
+    as_json: AsJson = False,
+) -> int:
+    """Run the whole sentence for one window; retraining is only ever handed over by Airflow."""
+    return _show([_run(_endpoint(endpoint), Window.parse(window))], as_json)
+
+
+@verb
+def backfill(
+    endpoint: Yaml,
+    start: Annotated[str, typer.Option("--from", help="First moment, in UTC.")],
+    end: Annotated[str, typer.Option("--to", help="Last moment, in UTC.")],
+    as_json: AsJson = False,
+) -> int:
+    """Run every window of the schedule between two moments, in order."""
+    known = _endpoint(endpoint)
+    windows = list(known.schedule.windows(_time(start), _time(end)))
+    if not windows:
+        raise UserError(f"no window of {known.schedule_expression} lies between {start} and {end}; widen the span")
+    return _show([_run(known, one) for one in track(windows, "windows", console=err, transient=True)], as_json)
+
+
+@verb
+def ingest(
+    capture_address: Annotated[str, typer.Argument(metavar="CAPTURE_ADDRESS", callback=_address, help="Capture file or folder.")],
+    output: Output,
+    window: Annotated[str | None, typer.Option(help="Only records of this window.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="YAML: the endpoint's capture section.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Read capture files into a table, with a ledger of what became of each record."""
+    from monitor_tasks.on_tables import ingest as ingest_objects
+
+    text = _text(config) if config else ""
+    settings = read_yaml(Capture, f"address: {json.dumps(capture_address)}\n{text}", str(config)).value
+    found = ingest_objects(_objects(capture_address), Window.parse(window) if window else None, settings)
+    _write(output, found)
+    ledger = json.loads(found["ledger.json"])
+    if as_json:
+        out.print_json(data=ledger)
+    else:
+        _print_ledger(ledger)
+    return 0 if ledger["totals"]["used"] else 3
+
+
+@verb
+def suggest(table: TableAddress, monitor: MonitorName, output: Output, config: Config = None) -> int:
+    """Suggest a baseline from a table: statistics and constraints, each with its reason."""
+    from monitor_tasks.on_tables import suggest as suggest_on
+
+    settings, rows = _table_and_settings(table, monitor, config)
+    if not rows.num_rows:
+        raise UserError(f"{table}: holds no rows; a baseline needs some")
+    files = suggest_on(monitor, settings, rows)
+    _write(output, files)
+    constraints = json.loads(files["bounds.json"])["constraints"]
+    out.print(f"{rows.num_rows} rows, {rows.num_columns} columns, {len(constraints)} constraints -> {output}")
+    return 0
+
+
+@verb
+def check(
+    table: TableAddress,
+    monitor: MonitorName,
+    baseline: Annotated[str, typer.Option(callback=_address, help="Folder that `suggest` wrote, or SageMaker's baseline.")],
+    output: Output,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check a table against a baseline: statistics and violations."""
+    from monitor_tasks.on_tables import check as check_on
+    from monitor_tasks.on_tables import read_baseline
+
+    settings, rows = _table_and_settings(table, monitor, config)
+    folder = Store(baseline)
+    known = read_baseline(baseline, lambda name: folder.get(name) if folder.has(name) else None)
+    if not known.baseline.constraints:
+        raise Missing(f"{baseline}: holds no constraints; name the folder that `monitor-tasks suggest` wrote")
+    address = getattr(settings, "suite", None)
+    checked = check_on(monitor, settings, rows, known, _bytes(address) if address else b"")
+    report = checked.report("", "")
+    _write(output, {**checked.artifacts, "report.json": report.to_json()})
+    if as_json:
+        out.print_json(report.to_json().decode())
+    else:
+        _print_report(report)
+    return EXIT[report.status]
+
+
+@verb
+def schema() -> int:
+    """Print the JSON Schema of an endpoint's YAML."""
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    return 0
+
+
+def _run(endpoint: Endpoint, window: Window) -> dict[str, Any]:
+    """One window through the verbs that the DAG calls."""
+    site = Site(endpoint)
+    captured = tasks.ingest_capture(site, window)
+    baseline = tasks.suggest_baseline(site, window, captured)
+    reports = {"data_quality": tasks.validate_data(site, window, captured, baseline)}
+    no_airflow = Permission(retraining=False, because="only Airflow hands over to retraining")
+    verdict = tasks.choose_action(site, window, reports, no_airflow)
+    totals = site.ledger(captured)["totals"]
+    found = {name: site.report(key) for name, key in reports.items()}
+    return {
+        "window": str(window),
+        "ledger": totals,
+        "baseline": baseline,
+        "status": verdict.status,
+        "action": verdict.action,
+        "because": verdict.because,
+        "reports": {name: site.store.address_of(key) for name, key in reports.items()},
+        "violations": [one.model_dump(mode="json") for report in found.values() for one in report.violations],
+    }
+
+
+def _show(results: list[dict[str, Any]], as_json: bool) -> int:
+    if as_json:
+        out.print_json(data=results[0] if len(results) == 1 else results)
+    else:
+        table = Table(Column("window", no_wrap=True), "used", "quarantined", "status", "action", "because")
+        for one in results:
+            counts = one["ledger"]
+            cells = (one["window"], counts["used"], counts["quarantined"], one["status"], one["action"], one["because"])
+            table.add_row(*map(_plain, cells))
+        out.print(table)
+        for name, address in results[-1]["reports"].items():
+            out.print(f"{name}: {address}", soft_wrap=True, markup=False)
+    codes = [EXIT[one["status"]] for one in results]
+    return next((code for code in (2, 1) if code in codes), 0 if 0 in codes else 3)
+
+
+def _plain(cell: object) -> str:
+    return str(cell).replace("[", "\\[")
+
+
+def _print_ledger(ledger: dict[str, Any]) -> None:
+    table = Table("object", "read", "used", "quarantined", "duplicate", "out of window")
+    fates = ("read", "used", "quarantined", "duplicate", "out_of_window")
+    for name, counts in [*ledger["objects"].items(), ("total", ledger["totals"])]:
+        table.add_row(_plain(name), *(str(counts[fate]) for fate in fates))
+    out.print(table)
+    for reason, count in ledger["reasons"].items():
+        out.print(f"quarantined because {reason}: {count}")
+
+
+def _print_report(report: Report) -> None:
+    counts = ", ".join(f"{len(report.having(state))} {state}" for state in State)
+    out.print(f"{report.status}: {report.rows} rows; constraints: {counts}", markup=False)
+    if report.violations:
+        table = Table("check", "column", "what")
+        for one in report.violations:
+            table.add_row(*map(_plain, (one.constraint.check, one.constraint.subject, one.because)))
+        out.print(table)
+    for text in sorted({one.because for one in report.having(State.UNDECIDED)} | set(report.notes)):
+        out.print(f"note: {text}", markup=False, soft_wrap=True)
+
+
+def _endpoint(path: Path) -> Endpoint:
+    return load_endpoint(str(path), _text(path))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+
+
+def _time(text: str) -> Any:
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise UserError(f"{text!r} is not a time in UTC such as 2026-01-01T00:00:00Z: {error}") from error
+
+
+def _bytes(address: str) -> bytes:
+    store, key = open_object(address)
+    return store.get(key)
+
+
+def _table_and_settings(table: str, monitor: str, config: Path | None) -> tuple[Value, Any]:
+    from monitor_tasks.tables.files import read_table
+
+    if monitor not in MONITORS:
+        raise UserError(f"--monitor {monitor}: unknown monitor; expected one of {', '.join(MONITORS)}")
+    model = on_a_table(MONITORS[monitor].settings)
+    settings: Any = model()
+    if config:
+        settings = read_yaml(model, _text(config), str(config)).settled(home() or str(config.absolute().parent)).value
+    format_: DatasetFormat | None = settings.dataset_format
+    return settings, read_table(_bytes(table), table, *(format_.reading if format_ else (None, True)))
+
+
+def _objects(address: str) -> Iterator[tuple[str, bytes]]:
+    """Every capture file at an address, with progress."""
+    objects = list_objects(address)
+    for store, key in track(objects, "files", console=err, transient=True):
+        yield key, store.get(key)
+
+
+def _write(output: str, files: dict[str, bytes]) -> None:
+    store = Store(output)
+    for name, content in files.items():
+        store.put(name, content)

@@ -1,0 +1,200 @@
+"""Endpoint: what is watched, from one YAML. Imports nothing heavy."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, create_model, model_validator
+
+from monitor_tasks.configuration import read_yaml
+from monitor_tasks.monitors.settings import MONITORS, NAME
+from monitor_tasks.value import Address, Value
+from monitor_tasks.window import Schedule, Window, parse_duration
+
+
+def _is_schedule(text: str) -> str:
+    Schedule.parse(text)
+    return text
+
+
+def _is_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+ScheduleText = Annotated[str, AfterValidator(_is_schedule)]
+DurationText = Annotated[str, AfterValidator(_is_duration)]
+
+
+class Csv(Value):
+    """CSV with or without a line of names."""
+
+    header: bool = True
+    """Whether the first line names the columns."""
+
+
+class Json(Value):
+    """JSON Lines."""
+
+    line: bool = True
+    """One object a line."""
+
+
+class DatasetFormat(Value):
+    """How a table file is written; left out, the file's ending decides."""
+
+    csv: Csv | None = None
+    json_lines: Json | None = Field(None, alias="json")
+    parquet: dict[str, str] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if sum(kind is not None for kind in (self.csv, self.json_lines, self.parquet)) != 1:
+            raise ValueError("name exactly one of csv, json, parquet")
+        return self
+
+    @property
+    def reading(self) -> tuple[str, bool]:
+        """The kind of file, and whether its first line names the columns."""
+        kind = next(name for name in ("csv", "json_lines", "parquet") if getattr(self, name) is not None)
+        return kind.removesuffix("_lines"), self.csv is None or self.csv.header
+
+
+class Capture(Value):
+    """Where the endpoint's captured traffic lies and what its columns are called."""
+
+    address: Address
+    """The folder that holds the hour folders ``yyyy/MM/dd/HH`` (SageMaker: destination/endpoint/variant), or one file."""
+    layout: Literal["hours", "flat"] = "hours"
+    """``flat``: every file below the address is read, and only the event time decides."""
+    capture_options: tuple[Literal["Input", "Output"], ...] = ("Input", "Output")
+    """Which sides a complete record has; one that lacks a side is quarantined."""
+    input_names: tuple[str, ...] = ()
+    """Names of the input's cells, in order; needed where CSV and JSON payloads are mixed."""
+    output_names: tuple[str, ...] = ()
+    """Names of the output's cells, in order; outputs are the first columns."""
+
+
+class Reference(Value):
+    """The table that a baseline is suggested from."""
+
+    dataset: Address
+    """CSV, Parquet or JSON Lines with the columns of the captured rows, outputs first."""
+    dataset_format: DatasetFormat | None = None
+
+
+class Retraining(Value):
+    """What a changed world may trigger."""
+
+    enabled: bool = True
+    """Whether a violation may start retraining at all."""
+    dag_id: str = Field("retrain_model", pattern=r"^[\w.-]{1,200}$")
+    """The DAG that takes the hand-off."""
+    train: str | None = Field(None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """What the retraining DAG calls, as ``module:function``: ``train(evidence) -> address of the new model``."""
+
+
+Monitors = create_model(
+    "Monitors",
+    __base__=Value,
+    __doc__="The monitors that watch the endpoint; one that is not named does not run.",
+    **{row.name: (row.settings | None, Field(None, description=row.settings.__doc__)) for row in MONITORS.values()},  # type: ignore[call-overload]
+)
+
+
+class Endpoint(Value):
+    """One watched endpoint."""
+
+    endpoint_name: str = Field(pattern=NAME)
+    """The endpoint's name: part of addresses, of the DAG's id and of run ids."""
+    root: Address
+    """Where everything that we write goes, below a folder of the endpoint's name."""
+    capture: Capture
+    monitors: Monitors  # type: ignore[valid-type]
+    baseline: Reference | None = None
+    """Left out, the first window with enough rows becomes the baseline."""
+    schedule_expression: ScheduleText = "cron(0 * ? * * *)"
+    """When windows end: SageMaker's cron forms, ``@hourly``, ``@daily``, ``0 */6 * * *``, or ``NOW``."""
+    data_analysis_start_time: DurationText = "-PT1H"
+    """With ``NOW``: where the window starts, counted from the run."""
+    data_analysis_end_time: DurationText = "-PT0H"
+    """With ``NOW``: where the window ends, counted from the run."""
+    start_date: datetime = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
+    """No window before this moment is scheduled."""
+    retraining: Retraining = Retraining()
+    aws_conn_id: str | None = Field(None, pattern=r"^[\w.-]{1,200}$")
+    """The Airflow connection whose credentials open the addresses; never a secret itself."""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if not any(self.configured().values()):
+            raise ValueError("monitors: name at least one of " + ", ".join(MONITORS))
+        if self.start_date.tzinfo is None:
+            raise ValueError("start_date: needs a time zone; write it as 2026-01-01T00:00:00Z")
+        names = [*self.capture.output_names, *self.capture.input_names]
+        if len(set(names)) < len(names):
+            raise ValueError("capture: input_names and output_names may not name a column twice")
+        return self
+
+    @property
+    def schedule(self) -> Schedule:
+        """When windows end."""
+        return Schedule.parse(self.schedule_expression)
+
+    @property
+    def config_hash(self) -> str:
+        """Hash of everything that the YAML says."""
+        return hashlib.sha256(self.to_json()).hexdigest()
+
+    def configured(self) -> dict[str, Any]:
+        """The settings of every monitor that watches this endpoint, by name, in the order of the sentence."""
+        named = {name: getattr(self.monitors, name) for name in MONITORS}
+        return {name: settings for name, settings in named.items() if settings is not None}
+
+    def window_at(self, moment: datetime) -> Window:
+        """The newest window that is over at `moment`: the schedule's, or by the offsets where it has none."""
+        if not self.schedule.hours:
+            start, end = parse_duration(self.data_analysis_start_time), parse_duration(self.data_analysis_end_time)
+            hour = moment.replace(minute=0, second=0, microsecond=0)
+            return Window.of(hour + start, hour + end)
+        return list(self.schedule.windows(moment - timedelta(days=2), moment))[-1]
+
+    def window_for(
+        self, asked: str | None, key: str | None, interval: tuple[datetime, datetime] | None, moment: datetime
+    ) -> Window:
+        """The window of a run: the one asked for, else its partition key's, else its data interval, else the newest.
+
+        Raises:
+            UserError: what was asked for is not a window.
+        """
+        if text := asked or key:
+            return Window.parse(text)
+        if interval is not None and interval[0] < interval[1]:
+            return Window.of(*interval)
+        return self.window_at(moment)
+
+    @classmethod
+    def parse(cls, text: str, source: str, home: str = "", roots: Sequence[str] = ()) -> Self:
+        """The endpoint that a YAML text describes.
+
+        Relative addresses begin at `home`; with `roots`, every address must lie below one of them.
+
+        Raises:
+            UserError: one line for each mistake, naming `source`, line and key.
+        """
+        return read_yaml(cls, text, source).settled(home).confined(roots).value
+
+
+def on_a_table(settings: type[Value]) -> type[Value]:
+    """A monitor's settings and the format of the table that it is used on, for ``--config`` of the command line."""
+    return create_model(
+        f"{settings.__name__}OnATable", __base__=settings, dataset_format=(DatasetFormat | None, None)
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of an endpoint's YAML, for completion and checks in an editor."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Endpoint.model_json_schema()}

@@ -1,0 +1,169 @@
+"""Data quality: column set, types, completeness, domains and drift of every column against the baseline."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from monitor_tasks.baseline import Baseline, Constraint, Metric
+from monitor_tasks.metrics.cells import completeness, domain_share, type_match
+from monitor_tasks.metrics.distance import l_infinity_of_bins, l_infinity_of_categories, robust
+from monitor_tasks.monitors.settings import DataQualitySettings
+from monitor_tasks.profiles.columns import ColumnProfile, Edges, TableProfile, add_up
+
+NUMERIC = ("Integral", "Fractional")
+
+
+class DataQuality(NamedTuple):
+    """The data-quality monitor of one endpoint."""
+
+    settings: DataQualitySettings
+
+    def profile(self, rows: pa.Table, edges: Edges | None) -> TableProfile:
+        """What is remembered of the rows, counted on the baseline's edges."""
+        return TableProfile.of(rows, edges)
+
+    def suggest(self, profiles: Sequence[TableProfile]) -> list[Constraint]:
+        """The constraints that the reference keeps, each with the value it was learned from."""
+        whole = add_up(profiles)
+        suggested = list(_columns_stay(len(whole.columns)))
+        for name, column in whole.columns.items():
+            rules = (self._type_stays, self._completeness_stays, self._domain_stays, _sign_stays, self._shape_stays)
+            suggested += [constraint for rule in rules for constraint in rule(name, column)]
+        return [one.model_copy(update={"minimum_rows": self.settings.minimum_rows}) for one in suggested]
+
+    def measure(self, profile: TableProfile, baseline: Baseline) -> list[Metric]:
+        """The metrics that the baseline's constraints judge, read off the profile."""
+        wanted = {(one.metric, one.subject): one for one in baseline.constraints}
+        names = column_names(baseline.constraints)
+        lost = bool(names) and not any(name in profile.columns for name in names)
+        return [_measure(constraint, profile, baseline, lost) for constraint in wanted.values()]
+
+    def _type_stays(self, name: str, column: ColumnProfile) -> Iterator[Constraint]:
+        kind = column.inferred_type
+        share = self.settings.datatype_check_threshold
+        reason = f"{column.present} of {column.present} cells of the reference make the column {kind}"
+        yield Constraint(
+            check="data_type_check", metric="type_match", subject=name, lower=share, cause="data", expected=(kind,),
+            reason=reason,
+        )  # fmt: skip
+
+    def _completeness_stays(self, name: str, column: ColumnProfile) -> Iterator[Constraint]:
+        share = completeness(column.present, column.missing)
+        if share:
+            reason = f"{column.missing} of {column.present + column.missing} cells of the reference are missing"
+            yield Constraint(
+                check="completeness_check", metric="completeness", subject=name, lower=share, cause="data",
+                reason=reason,
+            )  # fmt: skip
+
+    def _domain_stays(self, name: str, column: ColumnProfile) -> Iterator[Constraint]:
+        values = column.values
+        if column.inferred_type == "String" and values and len(values) <= self.settings.domain_limit:
+            domain = sorted(values, key=lambda value: (-values[value], value))
+            reason = f"the reference has {len(domain)} categories"
+            yield Constraint(
+                check="categorical_values_check", metric="domain_share", subject=name, cause="data",
+                lower=self.settings.domain_content_threshold, expected=tuple(domain), reason=reason,
+            )  # fmt: skip
+
+    def _shape_stays(self, name: str, column: ColumnProfile) -> Iterator[Constraint]:
+        if column.inferred_type in NUMERIC or any(self._domain_stays(name, column)):
+            method, threshold = self.settings.comparison_method, self.settings.comparison_threshold
+            reason = f"SageMaker's {method} L-infinity distance; its usual bound is 0.1"
+            yield Constraint(
+                check="baseline_drift_check", metric="drift_linf", subject=name, upper=threshold, expected=(method,),
+                reason=reason,
+            )  # fmt: skip
+
+
+def column_names(constraints: Sequence[Constraint]) -> tuple[str, ...]:
+    """The columns that the constraints know, in the order of the reference."""
+    return tuple(dict.fromkeys(one.subject for one in constraints if one.check == "data_type_check"))
+
+
+def align(rows: pa.Table, constraints: Sequence[Constraint]) -> tuple[pa.Table, str]:
+    """The rows with the baseline's column names, and what was done: captured CSV cells have no names of their own.
+
+    Columns are matched by name; where no name is shared and there are equally many, by position.
+    """
+    names = column_names(constraints)
+    if not names or set(names) & set(rows.column_names):
+        return rows, ""
+    if len(names) == rows.num_columns:
+        return rows.rename_columns(list(names)), "columns were matched to the baseline by position"
+    hint = ""
+    if rows.num_columns == len(names) - 1:
+        hint = f"; if the table holds inputs only, what is missing is the first column, {names[0]!r} (outputs come first)"
+    return rows, f"{rows.num_columns} columns cannot be matched by position to the baseline's {len(names)}{hint}"
+
+
+def _columns_stay(count: int) -> Iterator[Constraint]:
+    reason = f"the reference has {count} columns"
+    for check, bounds in (("missing_column_check", {"lower": count}), ("extra_column_check", {"upper": count})):
+        yield Constraint(check=check, metric="column_count", cause="data", reason=reason, **bounds)
+
+
+def _sign_stays(name: str, column: ColumnProfile) -> Iterator[Constraint]:
+    """SageMaker writes the sign of a column and never judges it; a user may enable the check."""
+    if column.minimum is not None and column.inferred_type in NUMERIC:
+        reason = f"the smallest value of the reference is {column.minimum}"
+        yield Constraint(
+            check="non_negative_check", metric="minimum", subject=name, cause="data", enabled=False,
+            lower=0.0 if column.minimum >= 0 else None, reason=reason,
+        )  # fmt: skip
+
+
+def _measure(constraint: Constraint, profile: TableProfile, baseline: Baseline, lost: bool) -> Metric:
+    """The metric that one constraint judges."""
+    name, metric = constraint.subject, constraint.metric
+    column = profile.columns.get(name, ColumnProfile(missing=profile.rows))
+    if metric == "column_count":
+        return Metric(name=metric, value=len(profile.columns), n=profile.rows)
+    if lost:
+        because = "the columns cannot be matched: no name is shared and there are not equally many"
+        return Metric(name=metric, subject=name, value=None, n=profile.rows, because=because)
+    if metric == "completeness":
+        return Metric(
+            name=metric, subject=name, n=profile.rows, value=completeness(column.present, column.missing),
+            because="there are no rows",
+        )  # fmt: skip
+    if metric == "type_match":
+        value = type_match(column.kinds, constraint.expected[0])
+        return Metric(name=metric, subject=name, value=value, n=column.present, because="every cell is missing")
+    if metric == "minimum":
+        return Metric(name=metric, subject=name, value=column.minimum, n=column.finite, because="there are no numbers")
+    if metric == "domain_share":
+        return _domain_share(name, column, constraint)
+    if metric == "drift_linf":
+        return _drift(column, baseline.profile.columns.get(name), constraint)
+    raise ValueError(f"data_quality measures no {metric!r}; check the constraints file")
+
+
+def _domain_share(name: str, column: ColumnProfile, constraint: Constraint) -> Metric:
+    values = column.values
+    known = values is not None
+    return Metric(
+        name="domain_share", subject=name, n=column.present,
+        value=domain_share(values, frozenset(constraint.expected)) if values is not None else None,
+        because="every cell is missing" if known else "too many different values to know them all",
+    )  # fmt: skip
+
+
+def _drift(column: ColumnProfile, reference: ColumnProfile | None, constraint: Constraint) -> Metric:
+    """The distance between the column and its reference: on bins for numbers, on categories for the rest."""
+    unknown = Metric(name="drift_linf", subject=constraint.subject, value=None, n=column.present)
+    if reference is None:
+        return unknown.model_copy(update={"because": "the baseline has no statistics of this column"})
+    if reference.inferred_type in NUMERIC:
+        n, m, distance = column.finite, reference.finite, l_infinity_of_bins(column.bins, reference.bins)
+    elif column.values is None or reference.values is None:
+        return unknown.model_copy(update={"because": "too many different values to know them all"})
+    else:
+        n, m = column.present, reference.present
+        distance = l_infinity_of_categories(column.values, reference.values)
+    if distance is None:
+        return unknown.model_copy(update={"n": n, "because": f"nothing to compare: {n} cells against {m}"})
+    value = robust(distance, n, m) if constraint.expected[:1] != ("Simple",) else distance
+    details = {"distance": distance, "n_baseline": m}
+    return unknown.model_copy(update={"value": value, "n": n, "details": details})

@@ -1,0 +1,260 @@
+"""SageMaker's block: what its statistics file says of every column, folded over the windows in their order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from math import ceil
+from typing import Any, Self
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from monitor_tasks.profiles.cells import Cells, inferred_type
+from monitor_tasks.profiles.columns import TEXT_LIMIT, Counts
+
+Numbers = NDArray[np.float64]
+
+SKETCH_SIZE = 2048
+SHRINKING_FACTOR = 0.64
+
+_CAPACITY = [2 * (ceil(SKETCH_SIZE * SHRINKING_FACTOR**height / 2) + 1) for height in range(64)]
+_CAPACITY_UP_TO = list(accumulate(_CAPACITY))
+_TILE = 1024
+_NUMERIC = ("Integral", "Fractional")
+_NOTHING: Numbers = np.empty(0)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class KLLSketch:
+    """A column's numbers thinned out by deequ's deterministic KLL rule (contract data-quality.md, section 1).
+
+    >>> KLLSketch().extended(np.array([3.0, 1.0])).levels[0].tolist()
+    [3.0, 1.0]
+    """
+
+    levels: tuple[Numbers, ...] = (_NOTHING,)
+    """Level i holds numbers that stand for 2**i each; the first is in the order of arrival."""
+    compactions: tuple[int, ...] = (0,)
+    """How often each level was compacted; it decides which half is passed on."""
+
+    @property
+    def count(self) -> int:
+        """Numbers that went in: compaction keeps the total weight."""
+        return sum(len(level) << height for height, level in enumerate(self.levels))
+
+    @property
+    def weights(self) -> NDArray[np.int64]:
+        """What each item stands for, in the order of ``np.concatenate(levels)``."""
+        return np.repeat(1 << np.arange(len(self.levels)), [len(level) for level in self.levels])
+
+    def extended(self, numbers: Numbers) -> Self:
+        """The sketch after `numbers`, one after the other; any split of them gives the same sketch."""
+        levels, compactions = list(self.levels), list(self.compactions)
+        size, start = sum(map(len, levels)), 0
+        while start < len(numbers):
+            taken = numbers[start : start + _CAPACITY_UP_TO[len(levels) - 1] - size + 1]
+            levels[0] = np.concatenate([levels[0], taken])
+            start += len(taken)
+            size += len(taken)
+            if size > _CAPACITY_UP_TO[len(levels) - 1]:
+                size -= _compact(levels, compactions)
+        return type(self)(tuple(levels), tuple(compactions))
+
+
+def _compact(levels: list[Numbers], compactions: list[int]) -> int:
+    """Halve the first full level into the next one; how many items went away."""
+    height = next(height for height, level in enumerate(levels) if len(level) >= _CAPACITY[height])
+    if height + 1 == len(levels):
+        levels.append(_NOTHING)
+        compactions.append(0)
+    level, offset = levels[height], (compactions[height] + 1) // 2 % 2
+    even = len(level) // 2 * 2
+    # Above the first level the items arrive in sorted runs, which a merging sort (numpy's "stable") only joins.
+    ordered = np.sort(level[:even], kind="stable" if height else "quicksort")
+    levels[height + 1] = np.concatenate([levels[height + 1], ordered[offset::2]])
+    levels[height] = level[even:].copy()
+    compactions[height] += 1
+    return even // 2
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BlockColumn:
+    """What SageMaker's statistics say of one column; numbers that are NaN or infinite are present and in no sum."""
+
+    missing: int = 0
+    kinds: Counts = field(default_factory=dict)
+    """Present cells by kind: Integral, Fractional, Boolean, String."""
+    sketch: KLLSketch = field(default_factory=KLLSketch)
+    total: float = 0.0
+    """Sum from left to right, rounded at every step."""
+    mean: float = 0.0
+    """Mean as Welford's recursion has it; it differs from total / count in its last bits."""
+    squares: float = 0.0
+    """Welford's sum of squared deviations."""
+    minimum: float | None = None
+    maximum: float | None = None
+    distinct: int | None = 0
+    """Different texts of a column that is not numeric; None where they are not known."""
+    texts: Counts | None = field(default_factory=dict)
+    """Cells of a column that is not numeric, by text; None past 65,536 different ones."""
+
+    @property
+    def present(self) -> int:
+        """Cells that are not missing."""
+        return sum(self.kinds.values())
+
+    @property
+    def inferred_type(self) -> str:
+        """The column's type by the kinds of its cells."""
+        return inferred_type(self.kinds)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the column's statistics are those of numbers."""
+        return self.inferred_type in _NUMERIC
+
+    def with_texts(self, counts: Counts | None, distinct: int) -> Self:
+        """The column after a window's texts; what an earlier, wholly numeric window held is not known as text."""
+        if not self.present:
+            return replace(self, texts=counts, distinct=distinct)
+        if self.is_numeric or self.texts is None or counts is None:
+            return type(self)(self.missing, texts=None, distinct=None)
+        texts = {text: self.texts.get(text, 0) + counts.get(text, 0) for text in {**self.texts, **counts}}
+        return replace(self, texts=texts if len(texts) <= TEXT_LIMIT else None, distinct=len(texts))
+
+    def with_numbers(self, numbers: Numbers) -> Self:
+        """The column after `numbers`, all but Welford's two, which are computed across columns."""
+        if not len(numbers):
+            return self
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = float(np.cumsum(np.concatenate([[self.total], numbers]))[-1])
+        return replace(
+            self,
+            sketch=self.sketch.extended(numbers),
+            total=total,
+            minimum=min(float(numbers.min()), np.inf if self.minimum is None else self.minimum),
+            maximum=max(float(numbers.max()), -np.inf if self.maximum is None else self.maximum),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The column as plain values for JSON; sums as text, because they may overflow."""
+        return {
+            "missing": self.missing,
+            "kinds": dict(sorted(self.kinds.items())),
+            "levels": [level.tolist() for level in self.sketch.levels],
+            "compactions": self.sketch.compactions,
+            "sums": [repr(self.total), repr(self.mean), repr(self.squares)],
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "distinct": self.distinct,
+            "texts": None if self.texts is None else dict(sorted(self.texts.items())),
+        }
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Self:
+        """The column that ``to_dict`` gave."""
+        levels = tuple(np.array(level, np.float64) for level in known["levels"])
+        sketch = KLLSketch(levels, tuple(known["compactions"]))
+        same = {name: known[name] for name in ("missing", "kinds", "minimum", "maximum", "distinct", "texts")}
+        total, mean, squares = map(float, known["sums"])
+        return cls(sketch=sketch, total=total, mean=mean, squares=squares, **same)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SageMakerBlock:
+    """SageMaker's numbers of a table, to the last bit: they depend on the order of rows, so this is a fold, no sum."""
+
+    rows: int = 0
+    columns: Mapping[str, BlockColumn] = field(default_factory=dict)
+    """In the order of the data set; a column that appears later comes after."""
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Self:
+        """The block of one table, in file order."""
+        return cls().update(table)
+
+    def update(self, table: pa.Table) -> Self:
+        """The block after the next window's rows; a column that one side lacks is missing in all its rows."""
+        columns: dict[str, BlockColumn] = {}
+        numbers: dict[str, Numbers] = {}
+        for name in dict.fromkeys([*self.columns, *table.column_names]):
+            before = self.columns.get(name) or BlockColumn(missing=self.rows)
+            if name in table.column_names:
+                columns[name], numbers[name] = _after(before, table[name])
+            else:
+                columns[name] = replace(before, missing=before.missing + table.num_rows)
+        for name, (mean, squares) in _deviations(self.columns, numbers).items():
+            columns[name] = replace(columns[name], mean=mean, squares=squares)
+        return type(self)(self.rows + table.num_rows, columns)
+
+    def to_json(self) -> bytes:
+        """The block as canonical JSON: equal blocks give equal bytes."""
+        columns = [{"name": name, **column.to_dict()} for name, column in self.columns.items()]
+        return orjson.dumps({"schema_version": 1, "rows": self.rows, "columns": columns})
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        """The block that ``to_json`` wrote."""
+        known = orjson.loads(text)
+        return cls(known["rows"], {column["name"]: BlockColumn.from_dict(column) for column in known["columns"]})
+
+
+def _after(before: BlockColumn, column: pa.ChunkedArray) -> tuple[BlockColumn, Numbers]:
+    """The column after a window's cells, and the finite numbers among them if it still is numeric."""
+    cells = Cells.of(column)
+    kinds = {kind: before.kinds.get(kind, 0) + cells.counts.get(kind, 0) for kind in {**before.kinds, **cells.counts}}
+    finite = np.isfinite(cells.numbers)
+    numbers = cells.numbers if finite.all() else cells.numbers[finite]
+    if inferred_type(kinds) in _NUMERIC:
+        after = before.with_numbers(numbers)
+    else:
+        after, numbers = before.with_texts(*_tally(cells, column)), _NOTHING
+    return replace(after, missing=before.missing + cells.missing, kinds=kinds), numbers
+
+
+def _tally(cells: Cells, column: pa.ChunkedArray) -> tuple[Counts | None, int]:
+    """How often each text occurs, and how many there are; a number keeps the text that it was written as."""
+    texts = cells.texts if not len(cells.numbers) else pc.cast(column.drop_null(), pa.string())
+    tally = pc.value_counts(texts)
+    counts = {pair["values"]: pair["counts"] for pair in tally.to_pylist()} if len(tally) <= TEXT_LIMIT else None
+    return counts, len(tally)
+
+
+def _deviations(before: Mapping[str, BlockColumn], numbers: Mapping[str, Numbers]) -> dict[str, tuple[float, float]]:
+    """Welford's mean and sum of squared deviations of every column after its `numbers`."""
+    names = [name for name, found in numbers.items() if len(found)]
+    known = [before.get(name) or BlockColumn() for name in names]
+    counts = np.array([column.sketch.count for column in known], np.float64)
+    means, squares = np.array([(column.mean, column.squares) for column in known], np.float64).reshape(-1, 2).T.copy()
+    lengths = [len(numbers[name]) for name in names]
+    for top, bottom in _tiles(lengths):
+        active = [index for index, length in enumerate(lengths) if length >= bottom]
+        tile = np.array([numbers[names[index]][top:bottom] for index in active]).T.copy()
+        steps = counts[active] + np.arange(top + 1.0, bottom + 1.0)[:, None]
+        means[active], deviations = _welford(tile, steps, means[active])
+        deviations[0] += squares[active]
+        squares[active] = np.cumsum(deviations, axis=0)[-1]
+    return dict(zip(names, zip(means.tolist(), squares.tolist(), strict=True), strict=True))
+
+
+def _tiles(lengths: Sequence[int]) -> list[tuple[int, int]]:
+    """Spans of rows that every column either fills or has ended before; nulls make columns end at different rows."""
+    ends = sorted({*lengths, *range(0, max(lengths, default=0), _TILE)})
+    return [(top, bottom) for top, bottom in zip([0, *ends], ends, strict=False) if bottom > top]
+
+
+def _welford(tile: Numbers, steps: Numbers, mean: Numbers) -> tuple[Numbers, Numbers]:
+    """Means after the rows of `tile`, and what each row adds to the squared deviations; `steps` counts the rows.
+
+    Only the mean depends on the row before, so only its three operations run row by row, for all columns at once.
+    """
+    deltas, step = np.empty_like(tile), np.empty_like(mean)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for row, delta, count in zip(tile, deltas, steps, strict=True):
+            np.subtract(row, mean, delta)
+            np.divide(delta, count, step)
+            np.add(mean, step, mean)
+        return mean, deltas * (deltas - deltas / steps)

@@ -1,0 +1,86 @@
+"""Broken findings <-> SageMaker's constraint_violations.json (contract data-quality.md, section 3)."""
+
+from collections.abc import Iterable
+
+from pydantic import ConfigDict, ValidationError
+
+from monitor_tasks.report import Finding, State
+from monitor_tasks.sagemaker.text import jackson, java_double
+from monitor_tasks.sagemaker.words import unreadable
+from monitor_tasks.value import Value
+
+_COLUMN_COUNTS = {"missing_column_check": "missing", "extra_column_check": "extra"}
+_SHARES = ("completeness_check", "categorical_values_check")
+
+
+class Violation(Value):
+    """One entry of constraint_violations.json; data quality names a feature."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    feature_name: str
+    constraint_check_type: str
+    description: str
+
+
+class _File(Value):
+    model_config = ConfigDict(extra="ignore")
+
+    violations: tuple[Violation, ...]
+
+
+def violations_json(findings: Iterable[Finding]) -> bytes:
+    """The text of constraint_violations.json: the broken ones among `findings`, in their order."""
+    broken = [violation_of(finding).model_dump() for finding in findings if finding.state is State.BROKEN]
+    return jackson({"violations": broken})
+
+
+def read_violations(text: bytes, address: str) -> tuple[Violation, ...]:
+    """The violations that a constraint_violations.json of data quality names, of any container's age.
+
+    Raises:
+        UserError: the text at `address` is no such file.
+    """
+    try:
+        return _File.from_json(text).violations
+    except ValidationError as error:
+        raise unreadable(address, "constraint_violations.json of data quality", error) from error
+
+
+def violation_of(finding: Finding) -> Violation:
+    """A broken finding in SageMaker's words of 2020 to 2022; a check that SageMaker lacks keeps its own reason."""
+    check = finding.constraint.check
+    kind = _COLUMN_COUNTS.get(check)
+    feature = finding.constraint.subject if kind is None else f"{kind.capitalize()} columns"
+    return Violation(feature_name=feature, constraint_check_type=check, description=_description(finding))
+
+
+def _description(finding: Finding) -> str:
+    constraint, metric = finding.constraint, finding.metric
+    if metric is None or metric.value is None:
+        return finding.because
+    value, lower, upper = metric.value, constraint.lower or 0.0, constraint.upper or 0.0
+    if constraint.check == "data_type_check":
+        return _type_match(constraint.expected[0], lower, value)
+    if constraint.check == "baseline_drift_check":
+        return f"Baseline drift distance: {java_double(value)} exceeds threshold: {java_double(upper)}"
+    if constraint.check in _SHARES:
+        return f"Value: {java_double(value)} does not meet the constraint requirement! "
+    if kind := _COLUMN_COUNTS.get(constraint.check):
+        return _column_count(kind, int(value), int(lower or upper))
+    return finding.because
+
+
+def _type_match(expected: str, threshold: float, share: float) -> str:
+    required, observed = java_double(threshold * 100), java_double(share * 100)
+    return (
+        f"Data type match requirement is not met. Expected data type: {expected}, "
+        f"Expected match: {required}%. Observed: Only {observed}% of data is {expected}."
+    )
+
+
+def _column_count(kind: str, current: int, baseline: int) -> str:
+    return (
+        f"There are {kind} columns in current dataset. Number of columns in current dataset: {current}, "
+        f"Number of columns in baseline constraints: {baseline}"
+    )

@@ -1,0 +1,140 @@
+"""Site: one endpoint, the credentials that open its addresses, and what lies where below its root."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.io import store as storage
+from monitor_tasks.io.executions import (
+    MANIFEST,
+    Execution,
+    append,
+    folder_of,
+    newest,
+    read_artifact,
+    read_log,
+    read_manifest,
+)
+from monitor_tasks.report import Report
+from monitor_tasks.value import UserError
+from monitor_tasks.verdict import Outcome
+from monitor_tasks.window import Window, format_time, parse_time
+
+
+_LOGGED = re.compile(r"/(\d{4})/(\d\d)/(\d\d)/(\d\d)/revisions/log/\d+$")
+
+
+class Site:
+    """One endpoint and the credentials that open its addresses: what every verb works on."""
+
+    def __init__(self, endpoint: Endpoint, credentials: Mapping[str, str] | None = None) -> None:
+        """The site of `endpoint`."""
+        self.endpoint = endpoint
+        self.credentials = credentials
+        self.name = endpoint.endpoint_name
+
+    @cached_property
+    def store(self) -> storage.Store:
+        """Where everything that we write goes."""
+        return storage.Store(self.endpoint.root, self.credentials)
+
+    def execution(self, schedule: str, window: Window, inputs: Mapping[str, str]) -> Execution:
+        """The execution of one schedule in one window, keyed by what it reads."""
+        return Execution(self.store, self.folder(schedule, window), inputs)
+
+    def folder(self, schedule: str, window: Window) -> str:
+        """Where the executions of one schedule in one window lie."""
+        return folder_of(self.name, schedule, window, self.endpoint.schedule.has(window))
+
+    def read(self, address: str) -> bytes:
+        """One object that the configuration names."""
+        store, key = storage.open_object(address, self.credentials)
+        return store.get(key)
+
+    def table(self, captured: str) -> Any:
+        """The captured table of an ingested window, as an Arrow table."""
+        from monitor_tasks.tables.files import read_table
+
+        return read_table(read_artifact(self.store, captured, "captured.parquet"), "captured.parquet")
+
+    def ledger(self, captured: str) -> dict[str, Any]:
+        """The ledger of an ingested window."""
+        ledger: dict[str, Any] = json.loads(read_artifact(self.store, captured, "ledger.json"))
+        return ledger
+
+    def report(self, key: str) -> Report:
+        """The report of an execution."""
+        return Report.read(read_artifact(self.store, key, "report.json"), self.store.address_of(key))
+
+    def outcome(self, window: Window) -> Outcome:
+        """What the newest reports of all monitors say of a window."""
+        schedules = [one.monitoring_schedule_name for one in self.endpoint.configured().values()]
+        found = [newest(self.store, self.folder(schedule, window)) for schedule in schedules]
+        return Outcome.of([self.report(key) for key in found if key])
+
+    def reported(self) -> list[Window]:
+        """Every window of the schedule that has a report, in order."""
+        ends = set()
+        for one in self.endpoint.configured().values():
+            for entry in self.store.entries(f"{self.name}/{one.monitoring_schedule_name}"):
+                found = _LOGGED.search(entry.key)
+                if found:
+                    ends.add(parse_time("{}-{}-{}T{}:00:00Z".format(*found.groups())))
+        return [self.endpoint.schedule.ending(end) for end in sorted(ends)]
+
+    def baseline_key(self, baseline: str) -> str:
+        """The manifest of a baseline."""
+        return f"{self.name}/baselines/revisions/{baseline}/{MANIFEST}"
+
+    def baseline_file(self, baseline: str, file: str) -> bytes | None:
+        """One file of a baseline; None where it has none of that name."""
+        key = self.baseline_key(baseline)
+        if not baseline or file not in read_manifest(self.store, key).artifacts:
+            return None
+        return read_artifact(self.store, key, file)
+
+    def pinned(self, window: Window) -> str:
+        """The baseline that holds for the window: the newest pin that is not from later; empty where none is."""
+        pins = [json.loads(entry) for entry in read_log(self.store, self._pins)]
+        held = [pin for pin in pins if pin["since"] is None or parse_time(pin["since"]) <= window.start]
+        return str(held[-1]["baseline"]) if held else ""
+
+    def pin(self, baseline: str, because: str, since: Window | None = None) -> None:
+        """Lets a baseline hold from a window on, earlier windows keep theirs; without a window, the first pin holds."""
+        start = None if since is None else format_time(since.start)
+        pin = json.dumps({"baseline": baseline, "since": start, "because": because}).encode()
+        append(self.store, self._pins, lambda pins: None if pin in pins or (pins and not start) else pin)
+
+    @property
+    def _pins(self) -> str:
+        return f"{self.name}/baselines/pins"
+
+    def evidence_key(self, episode: str) -> str:
+        """Where the evidence of an episode's retraining lies."""
+        return f"{self.name}/episodes/{episode}/retrain.json"
+
+
+def load_endpoint(path: str, text: str, home: str = "") -> Endpoint:
+    """The endpoint in a YAML file; relative addresses begin at `home`, ``MONITOR_TASKS_HOME``, or the file's folder."""
+    return Endpoint.parse(text, path, home or storage.home() or path.rpartition("/")[0] or ".", storage.roots())
+
+
+def load_endpoints(folder: Path) -> dict[str, Endpoint | UserError]:
+    """Every endpoint of a folder of YAML files, by the file's path; a broken file costs only itself."""
+    found: dict[str, Endpoint | UserError] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            found[str(path)] = load_endpoint(str(path), path.read_text(encoding="utf-8"))
+        except (UserError, OSError, UnicodeDecodeError) as error:
+            found[str(path)] = error if isinstance(error, UserError) else UserError(f"{path}: {error}")
+    names: dict[str, str] = {}
+    for path_, endpoint in found.items():
+        if isinstance(endpoint, Endpoint) and names.setdefault(endpoint.endpoint_name, path_) != path_:
+            found[path_] = UserError(
+                f"{path_}: endpoint_name: {endpoint.endpoint_name} is taken by {names[endpoint.endpoint_name]}"
+            )
+    return found

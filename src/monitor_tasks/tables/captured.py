@@ -1,0 +1,180 @@
+"""Captured records to one row per prediction, and the ledger of what became of each record."""
+
+import gzip
+import hashlib
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from monitor_tasks.tables.ledger import Ledger, Place, Quarantined, Reason
+from monitor_tasks.tables.records import Record, Unusable, parse_record
+from monitor_tasks.value import UserError
+from monitor_tasks.window import Window
+
+METADATA = pa.schema(
+    [
+        ("@event_id", pa.string()),
+        ("@inference_id", pa.string()),
+        ("@time", pa.timestamp("us", "UTC")),
+        ("@object", pa.string()),
+        ("@line", pa.int64()),
+    ]
+)
+
+
+class Names(NamedTuple):
+    """What the cells of CSV payloads are called, in order; empty means ``_c0``, ``_c1``, … with outputs first."""
+
+    outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+
+class Captured(NamedTuple):
+    """What the records of a window became."""
+
+    table: pa.Table
+    """One row per used record, in the order object, line: columns of `METADATA`, then outputs, then inputs, as text."""
+    ledger: Ledger
+    quarantined: list[Quarantined]
+
+
+Row = tuple[Place, Record]
+
+
+def capture(
+    objects: Iterable[tuple[str, bytes]],
+    window: Window | None = None,
+    names: Names = Names(),
+    sides: tuple[str, ...] = ("Input", "Output"),
+) -> Captured:
+    """The captured table of the objects' records; event time decides what lies in the window.
+
+    Of records with one event id the earliest counts (by inference time, then object, then line).
+    """
+    ledger, quarantined = Ledger(), list[Quarantined]()
+    rows = sorted(_records(objects, sides, ledger, quarantined), key=lambda row: (row[1].time, row[0]))
+    used = sorted(_in_window(_once(rows, ledger), window, ledger))
+    usual = _usual_width(record for _, record in used)
+    kept: list[Row] = []
+    for place, record in used:
+        if usual is not None and isinstance(record.inputs, list) and _width(record) != usual:
+            explanation = f"{_width(record)} cells, most records have {usual}"
+            text = repr((record.outputs, record.inputs)).encode(errors="replace")
+            quarantined.append(Quarantined.of(place, text, Reason.COLUMN_COUNT, explanation))
+            ledger.note(place, "quarantined", Reason.COLUMN_COUNT)
+        else:
+            ledger.note(place, "used")
+            kept.append((place, record))
+    return Captured(_table(kept, names), ledger, quarantined)
+
+
+def features(table: pa.Table) -> pa.Table:
+    """The captured table without the columns that only say where a row comes from."""
+    return table.select([name for name in table.column_names if not name.startswith("@")])
+
+
+def _records(
+    objects: Iterable[tuple[str, bytes]], sides: tuple[str, ...], ledger: Ledger, quarantined: list[Quarantined]
+) -> Iterator[Row]:
+    for name, content in objects:
+        ledger.open(name, hashlib.sha256(content).hexdigest())
+        for place, line in _lines(name, content):
+            try:
+                yield place, parse_record(line, sides)
+            except Unusable as error:
+                quarantined.append(Quarantined.of(place, line, error.reason, str(error)))
+                ledger.note(place, "quarantined", error.reason)
+
+
+def _lines(name: str, content: bytes) -> Iterator[tuple[Place, bytes]]:
+    """Every line that is not blank, with its number (from 1) and its byte offset."""
+    if name.endswith(".gz"):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"{name}: not a whole gzip file ({error}); deliver it again or move it away") from error
+    offset = 0
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if text.strip():
+            yield Place(name, number, offset), text.strip()
+        offset += len(line) + 1
+
+
+def _once(rows: list[Row], ledger: Ledger) -> Iterator[Row]:
+    """The first row of every event id; the others are duplicates, in conflict where their content differs."""
+    first: dict[str, bytes] = {}
+    for place, record in rows:
+        if record.event_id not in first:
+            first[record.event_id] = record.content
+            yield place, record
+        else:
+            ledger.note(place, "duplicate")
+            ledger.conflicts += first[record.event_id] != record.content
+
+
+def _in_window(rows: Iterable[Row], window: Window | None, ledger: Ledger) -> Iterator[Row]:
+    for place, record in rows:
+        if window is None or window.contains(record.time):
+            yield place, record
+        else:
+            ledger.note(place, "out_of_window")
+
+
+def _width(record: Record) -> int:
+    return len(record.outputs) + len(record.inputs)
+
+
+def _usual_width(records: Iterable[Record]) -> int | None:
+    """The number of cells that most positional records have; of equally many, the larger."""
+    counts = Counter(_width(record) for record in records if isinstance(record.inputs, list))
+    return max(counts, key=lambda width: (counts[width], width)) if counts else None
+
+
+def _table(rows: list[Row], names: Names) -> pa.Table:
+    fitting = names if _fit(rows, names) else Names()
+    cells = [_named(record, fitting) for _, record in rows]
+    columns = [*fitting.outputs, *fitting.inputs]
+    known = set(columns)
+    columns += sorted({name for row in cells for name in row} - known, key=_natural)
+    data = {
+        "@event_id": [record.event_id for _, record in rows],
+        "@inference_id": [record.inference_id for _, record in rows],
+        "@time": [record.time for _, record in rows],
+        "@object": [place.object for place, _ in rows],
+        "@line": [place.line for place, _ in rows],
+    }
+    arrays = [pa.array(data[field.name], field.type) for field in METADATA]
+    arrays += [pa.array([row.get(name) for row in cells], pa.string()) for name in columns]
+    fields = [*METADATA, *(pa.field(name, pa.string()) for name in columns)]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _fit(rows: list[Row], names: Names) -> bool:
+    """Whether the configured names fit the cells that are there; else columns keep their positions as names."""
+    return all(
+        not isinstance(cells, list) or len(cells) == len(wanted) or not cells
+        for _, record in rows
+        for cells, wanted in ((record.outputs, names.outputs), (record.inputs, names.inputs))
+    )
+
+
+def _named(record: Record, names: Names) -> dict[str, str | None]:
+    """The cells of both sides by name, outputs first; an input that bears an output's name says so."""
+    outputs = _by_name(record.outputs, names.outputs, 0)
+    inputs = _by_name(record.inputs, names.inputs, len(record.outputs))
+    return {**{f"input.{name}" if name in outputs else name: cell for name, cell in inputs.items()}, **outputs}
+
+
+def _by_name(cells: list[str | None] | dict[str, str | None], names: tuple[str, ...], first: int) -> dict[str, str | None]:
+    if isinstance(cells, dict):
+        return {f"input{name}" if name.startswith("@") else name: cell for name, cell in cells.items()}
+    return dict(zip(names or [f"_c{first + index}" for index in range(len(cells))], cells, strict=True))
+
+
+def _natural(name: str) -> tuple[int, int, str]:
+    """Positional names in order of their number, before all others."""
+    return (0, int(name[2:]), "") if name.startswith("_c") and name[2:].isdigit() else (1, 0, name)

@@ -1,0 +1,106 @@
+"""Verdict: rest, alert or retrain; a fold over what the windows' reports say, in window order."""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from monitor_tasks.baseline import Cause
+from monitor_tasks.report import Report, Status
+from monitor_tasks.value import Artifact, Value
+from monitor_tasks.window import Window
+
+
+class Action(StrEnum):
+    """What a window's reports lead to."""
+
+    REST = "rest"
+    ALERT = "alert"
+    RETRAIN = "retrain"
+
+
+class Outcome(NamedTuple):
+    """What all monitors of an endpoint say of one window together."""
+
+    status: Status
+    causes: frozenset[Cause]
+    """What the violations mean: broken data, a changed world, or both."""
+    what: tuple[str, ...]
+    """The broken constraints, as a person would name them."""
+
+    @classmethod
+    def of(cls, reports: Sequence[Report]) -> "Outcome":
+        """The reports' worst status: violations, then failure, then nothing to judge, then health."""
+        order = (Status.WITH_VIOLATIONS, Status.FAILED, Status.NOT_ENOUGH_DATA, Status.COMPLETED, Status.NO_DATA)
+        found = {report.status for report in reports}
+        broken = [violation.constraint for report in reports for violation in report.violations]
+        return cls(
+            next((status for status in order if status in found), Status.NO_DATA),
+            frozenset(constraint.cause for constraint in broken),
+            tuple(f"{one.check} of {one.subject or 'the table'}" for one in broken),
+        )
+
+
+class Permission(Value):
+    """Whether a violation in this run may start retraining, and if not, why."""
+
+    retraining: bool
+    because: str = ""
+
+
+class Verdict(Artifact):
+    """What is done about one window, and why."""
+
+    endpoint: str
+    window: str
+    action: Action
+    because: str
+    status: Status
+    episode: str = ""
+    """The episode that the window's violations belong to; its number tells it from all others of the endpoint."""
+
+    @property
+    def text(self) -> str:
+        """The verdict as one line that an alert can carry."""
+        episode = f" (episode {self.episode})" if self.episode else ""
+        return f"{self.endpoint} {self.window}: {self.action}{episode}: {self.because}"
+
+
+def decide(outcome: Outcome, permission: Permission) -> tuple[Action, str]:
+    """The action that an outcome leads to, and why: the cause decides, and a failure is never read as health."""
+    if outcome.status is Status.FAILED:
+        return Action.ALERT, "a check failed to run; nothing is known of this window"
+    if not outcome.causes:
+        healthy = outcome.status is Status.COMPLETED
+        return Action.REST, "no violations" if healthy else _SILENT[outcome.status]
+    some = ", ".join(outcome.what[:3]) + (f" and {len(outcome.what) - 3} more" if len(outcome.what) > 3 else "")
+    if "data" in outcome.causes:
+        return Action.ALERT, f"broken data, so retraining is refused: {some}"
+    if not permission.retraining:
+        return Action.ALERT, f"a changed world, but no retraining ({permission.because}): {some}"
+    return Action.RETRAIN, f"a changed world: {some}"
+
+
+_SILENT = {Status.NO_DATA: "no data", Status.NOT_ENOUGH_DATA: "not enough data to judge"}
+
+
+def episode_around(
+    window: Window, windows: Sequence[Window], status: Callable[[Window], Status]
+) -> tuple[Window, ...]:
+    """The run of violated windows around `window`: windows that could not be judged are skipped, a healthy one ends it.
+
+    `windows` are all that have a report, in order; `status` is only asked as far as the run reaches.
+    """
+    before = [other for other in reversed(windows) if other < window]
+    after = [other for other in windows if other > window]
+    return (*reversed(_violated(before, status)), window, *_violated(after, status))
+
+
+def _violated(windows: Sequence[Window], status: Callable[[Window], Status]) -> list[Window]:
+    run = []
+    for window in windows:
+        found = status(window)
+        if found is Status.COMPLETED:
+            break
+        if found is Status.WITH_VIOLATIONS:
+            run.append(window)
+    return run
