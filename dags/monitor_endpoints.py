@@ -78,6 +78,7 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
         f"monitor__{endpoint.endpoint_name}",
         schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
         start_date=endpoint.start_date,
+        end_date=endpoint.end_date,
         catchup=False,
         max_active_runs=8,
         params=params(endpoint),

@@ -25,8 +25,8 @@ def rename_home(applicants: pd.DataFrame, share: float, generator: np.random.Gen
 def mix_up_files(applicants: pd.DataFrame, group: str, formula: Formula) -> NDArray[np.float64]:
     """Most of the group's loan files are exchanged with those of the riskiest strangers; returns the true log-odds.
 
-    No feature's own distribution changes, since files only change owners. The strangers become the people their new files
-    describe, the group does not: it defaults as before and only looks worse.
+    No feature's own distribution changes, since files only change owners. The strangers become the people their new
+    files describe; the group does not: it defaults as before and only looks worse.
     """
     before = formula.log_odds(applicants)
     inside = (applicants["age_group"] == group).to_numpy()

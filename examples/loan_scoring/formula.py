@@ -24,7 +24,7 @@ class Formula:
 
     intercept: float = -1.2
     debt_stress: float = 8.0
-    term_stress: float = 3.8
+    term_stress: float = 5.0
     late_payments: float = 0.3
     credit_history_years: float = -0.03
     employment_years: float = -0.02

@@ -36,4 +36,10 @@ def wrong_number_of_cells(request: Request) -> str:
     return line(record(request._replace(cells=cells, as_json=False)))
 
 
-KINDS: tuple[Callable[[Request], str], ...] = (truncated, not_json, unparsable_time, without_output, wrong_number_of_cells)
+KINDS: tuple[Callable[[Request], str], ...] = (
+    truncated,
+    not_json,
+    unparsable_time,
+    without_output,
+    wrong_number_of_cells,
+)

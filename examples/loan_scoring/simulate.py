@@ -12,7 +12,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 from rich.table import Table
-from sklearn.pipeline import Pipeline  # type: ignore[import-untyped]
+from sklearn.pipeline import Pipeline
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that the file also runs as a script
 
@@ -43,7 +43,9 @@ def simulate(root: Path, story: Sequence[Chapter], start: datetime, rows_per_hou
     hours, first = [], 1
     for number, chapter in enumerate(story):
         people = _scored(pipeline, chapter, rows_per_hour, first, _stream(seed, FIRST_CHAPTER + number))
-        hours.append(_write_chapter(root, story, chapter, start.astimezone(UTC), people, seed, number))
+        hour = _hour(story, chapter, start.astimezone(UTC))
+        counts = _write_chapter(root, hour, people, _stream(seed, FIRST_WRITING + number))
+        hours.append({"chapter": chapter.name, "hour": hour.start.strftime("%Y-%m-%dT%H:%M:%SZ"), **counts})
         first += len(people)
     summary = {"endpoint": ENDPOINT, "variant": VARIANT, "seed": seed, "rows_per_hour": rows_per_hour, "hours": hours}
     (root / "traffic.json").write_text(json.dumps(summary, indent=2) + "\n")
@@ -86,20 +88,19 @@ def _scored(
     people = draw(chapter.world, count + EXTRA_APPLICANTS if count else 0, generator)
     if count:
         people["probability"] = model.predict_proba(pipeline, people)
-    return people.set_axis([f"loan-{first + number}" for number in range(len(people))])
+    return people.set_axis(pd.Index([f"loan-{first + number}" for number in range(len(people))], dtype=str))
 
 
-def _write_chapter(
-    root: Path, story: Sequence[Chapter], chapter: Chapter, start: datetime, people: pd.DataFrame, seed: int, number: int
-) -> dict[str, Any]:
-    moment = start + chapter.hour * HOUR
-    entry: dict[str, Any] = {"chapter": chapter.name, "hour": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}
+def _write_chapter(root: Path, hour: Hour, people: pd.DataFrame, generator: np.random.Generator) -> dict[str, int]:
     if people.empty:
-        return entry | dict.fromkeys(COUNTS, 0)
-    generator = _stream(seed, FIRST_WRITING + number)
-    hour = Hour(moment, [start + neighbour * HOUR for neighbour in _busy_neighbours(story, chapter)])
+        return dict.fromkeys(COUNTS, 0)
     counts = write_hour(root, hour, people, generator)
-    return entry | counts | {"labels": write_labels(root, moment, people.iloc[:-EXTRA_APPLICANTS], generator)}
+    return counts | {"labels": write_labels(root, hour.start, people.iloc[:-EXTRA_APPLICANTS], generator)}
+
+
+def _hour(story: Sequence[Chapter], chapter: Chapter, start: datetime) -> Hour:
+    beside = [start + hour * HOUR for hour in _busy_neighbours(story, chapter)]
+    return Hour(start + chapter.hour * HOUR, beside)
 
 
 def _busy_neighbours(story: Sequence[Chapter], chapter: Chapter) -> list[int]:

@@ -14,7 +14,7 @@ NEW_RELATION = World(formula=Formula(debt_stress=-1.5, term_stress=-0.8, late_pa
 HURT_GROUP = World(mixed_up_group="60+")
 NEW_DRIVERS = World(purpose_habit=-0.99)
 
-HISTORY = ((HEALTHY, 0.78), (NEW_DRIVERS, 0.22))
+HISTORY = ((HEALTHY, 0.82), (NEW_DRIVERS, 0.18))
 """The worlds that the model learned from, with their shares of the training table."""
 
 

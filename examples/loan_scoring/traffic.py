@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -72,7 +73,7 @@ def _requests(start: datetime, scored: pd.DataFrame, generator: np.random.Genera
     ends = generator.choice(["", "\n"], size=len(scored)).tolist()
     ids, probabilities = scored.index.tolist(), scored["probability"].tolist()
     return [
-        Request(str(name), uuid(generator), start + timedelta(milliseconds=late), row, score, is_json, end)  # type: ignore[arg-type]
+        Request(str(name), uuid(generator), start + timedelta(milliseconds=late), row, score, is_json, end)
         for name, late, row, score, is_json, end in zip(
             ids, milliseconds, cells, probabilities, as_json, ends, strict=True
         )
@@ -82,7 +83,7 @@ def _requests(start: datetime, scored: pd.DataFrame, generator: np.random.Genera
 def _parts(count: int) -> list[slice]:
     """Three runs of about the same length."""
     bounds = [count * part // FILES_PER_HOUR for part in range(FILES_PER_HOUR + 1)]
-    return [slice(first, last) for first, last in zip(bounds, bounds[1:], strict=False)]
+    return [slice(first, last) for first, last in pairwise(bounds)]
 
 
 def _file_name(start: datetime, requests: Sequence[Request], generator: np.random.Generator) -> str:

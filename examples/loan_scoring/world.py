@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, ndtr, ndtri  # type: ignore[import-untyped]
+from scipy.special import expit, ndtr, ndtri
 
 from examples.loan_scoring import faults
 from examples.loan_scoring.formula import CONSOLIDATION, Formula
@@ -31,6 +31,7 @@ HOMES = {"family": 0.10, "rent": 0.42, "mortgage": 0.32, "own": 0.16}
 PURPOSES = {"home, garden": 0.27, "car": 0.33, "education": 0.16, CONSOLIDATION: 0.24}
 REGIONS = {"north": 0.20, "east": 0.27, "west": 0.23, "south": 0.30}
 AGE_GROUPS = {"18-29": 0.24, "30-44": 0.32, "45-59": 0.26, "60+": 0.18}
+USUAL = Formula()
 
 Floats = NDArray[np.float64]
 
@@ -44,8 +45,8 @@ class World:
     purpose_habit: float = 0.99
     """How closely the purpose goes with what is unusual about an applicant, -1 to 1.
 
-    At 1 who borrows unsecured has an unusual debt_to_income and who borrows secured an unusual loan_term_months; at -1 it
-    is the other way round. No feature's own distribution depends on it.
+    At 1 an unusual debt_to_income or loan_term_months is that of somebody who borrows unsecured, at -1 that of somebody
+    who borrows secured. No feature's own distribution depends on it.
     """
     missing_debt: float = 0.0
     """Share of applicants whose debt_to_income is not sent."""
@@ -53,7 +54,7 @@ class World:
     """Share of applicants whose home_ownership is a category that the model never saw."""
     mixed_up_group: str | None = None
     """Age group whose loan files are exchanged with those of riskier strangers."""
-    formula: Formula = Formula()
+    formula: Formula = USUAL
 
 
 def draw(world: World, count: int, generator: np.random.Generator) -> pd.DataFrame:
@@ -76,10 +77,11 @@ def _applicants(world: World, noise: Floats) -> pd.DataFrame:
     amount = _follow(income, noise[3], 0.85)
     history, purpose = noise[4], noise[11]
     debt = _unusual(_follow(strain, noise[6], 0.6), _follow(purpose, noise[13], world.purpose_habit))
+    term = _unusual(noise[5], _follow(purpose, noise[14], world.purpose_habit))
     columns = {
         "income": np.rint(np.exp(10.5 + 0.5 * income) * world.income_scale / 10).astype(np.int64) * 10,
         "loan_amount": np.rint(np.exp(9.2 + 0.6 * amount) * world.amount_scale / 50).astype(np.int64) * 50,
-        "loan_term_months": _cut(_unusual(noise[5], _follow(purpose, noise[14], world.purpose_habit)), TERMS).astype(np.int64),
+        "loan_term_months": _cut(term, TERMS).astype(np.int64),
         "debt_to_income": expit(0.6 * debt - 0.9).round(3),
         "credit_history_years": (career * (0.1 + 0.7 * ndtr(history))).round(1),
         "open_accounts": np.exp(1.4 + 0.5 * _follow(history, noise[7], 0.5)).astype(np.int64),
@@ -95,7 +97,7 @@ def _applicants(world: World, noise: Floats) -> pd.DataFrame:
 
 def _follow(parent: Floats, own: Floats, strength: float) -> Floats:
     """A standard normal latent whose correlation with `parent` is `strength`."""
-    return strength * parent + np.sqrt(1 - strength**2) * own
+    return np.asarray(strength * parent + np.sqrt(1 - strength**2) * own)
 
 
 def _unusual(side: Floats, width: Floats) -> Floats:
@@ -106,4 +108,4 @@ def _unusual(side: Floats, width: Floats) -> Floats:
 def _cut(latent: Floats, shares: Mapping[str, float]) -> NDArray[np.str_]:
     """The category in whose share of the population the latent falls; neighbours in `shares` are alike."""
     bounds = np.cumsum(list(shares.values()))[:-1]
-    return np.array(list(shares))[np.searchsorted(bounds, ndtr(latent))]
+    return np.asarray(np.array(list(shares))[np.searchsorted(bounds, ndtr(latent))])

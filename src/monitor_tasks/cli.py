@@ -104,10 +104,12 @@ def ingest(
 ) -> int:
     """Read capture files into a table, with a ledger of what became of each record."""
     from monitor_tasks.on_tables import ingest as ingest_objects
+    from monitor_tasks.tables.captured import Span
 
     text = _text(config) if config else ""
     settings = read_yaml(Capture, f"address: {json.dumps(capture_address)}\n{text}", str(config)).value
-    found = ingest_objects(_objects(capture_address), Window.parse(window) if window else None, settings)
+    span = Span(Window.parse(window) if window else None)
+    found = ingest_objects(_objects(capture_address), span, settings)
     _write(output, found)
     ledger = json.loads(found["ledger.json"])
     if as_json:

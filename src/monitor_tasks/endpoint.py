@@ -122,6 +122,8 @@ class Endpoint(Value):
     """With ``NOW``: where the window ends, counted from the run."""
     start_date: datetime = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
     """No window before this moment is scheduled."""
+    end_date: datetime | None = None
+    """No window after this moment is scheduled: an endpoint that was switched off."""
     retraining: Retraining = Retraining()
     aws_conn_id: str | None = Field(None, pattern=r"^[\w.-]{1,200}$")
     """The Airflow connection whose credentials open the addresses; never a secret itself."""
@@ -132,8 +134,9 @@ class Endpoint(Value):
     def _is_complete(self) -> Self:
         if not any(self.configured().values()):
             raise ValueError("monitors: name at least one of " + ", ".join(MONITORS))
-        if self.start_date.tzinfo is None:
-            raise ValueError("start_date: needs a time zone; write it as 2026-01-01T00:00:00Z")
+        for name, moment in (("start_date", self.start_date), ("end_date", self.end_date)):
+            if moment is not None and moment.tzinfo is None:
+                raise ValueError(f"{name}: needs a time zone; write it as 2026-01-01T00:00:00Z")
         names = [*self.capture.output_names, *self.capture.input_names]
         if len(set(names)) < len(names):
             raise ValueError("capture: input_names and output_names may not name a column twice")

@@ -17,11 +17,10 @@ from monitor_tasks.sagemaker.constraints import constraints_json
 from monitor_tasks.sagemaker.constraints_reading import read_constraints
 from monitor_tasks.sagemaker.statistics import statistics_json
 from monitor_tasks.sagemaker.violations import violations_json
-from monitor_tasks.tables.captured import Names, capture
+from monitor_tasks.tables.captured import Names, Span, capture
 from monitor_tasks.tables.files import table_bytes
 from monitor_tasks.tables.ledger import quarantine_lines
 from monitor_tasks.value import UserError, Value
-from monitor_tasks.window import Window
 
 BOUNDS = "bounds.json"
 
@@ -51,10 +50,10 @@ class Checked(NamedTuple):
         )  # fmt: skip
 
 
-def ingest(objects: Iterable[tuple[str, bytes]], window: Window | None, settings: Capture) -> dict[str, bytes]:
+def ingest(objects: Iterable[tuple[str, bytes]], span: Span, settings: Capture) -> dict[str, bytes]:
     """The captured table of the objects' records, the ledger, and the records in quarantine."""
     names = Names(settings.output_names, settings.input_names)
-    found = capture(objects, window, names, settings.capture_options)
+    found = capture(objects, span, names, settings.capture_options)
     return {
         "captured.parquet": table_bytes(found.table),
         "ledger.json": found.ledger.to_json(),

@@ -26,6 +26,7 @@ def permission(endpoint: Endpoint, asked: bool | None, backfill: bool) -> Permis
 def ingest_capture(site: Site, window: Window) -> str:
     """Captured records to one row per prediction, and the ledger of what became of each record."""
     from monitor_tasks.on_tables import ingest
+    from monitor_tasks.tables.captured import Span
 
     settings = site.endpoint.capture
     hours = window if settings.layout == "hours" else None
@@ -35,7 +36,10 @@ def ingest_capture(site: Site, window: Window) -> str:
     execution = site.execution("captured", window, {**inputs, "window": str(window), "capture": _hash(settings)})
     if done := execution.committed():
         return done
-    return execution.commit(ingest(objects, window, settings), shown=("ledger.json",))
+    own = {storage.hour_folder(hour) for hour in window.hours()}
+    around = tuple({storage.hour_folder(hour) for hour in window.hours(around=1)} - own)
+    span = Span(window, frozenset(key for key, _ in objects if key.startswith(around)))
+    return execution.commit(ingest(objects, span, settings), shown=("ledger.json",))
 
 
 def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = "") -> str:

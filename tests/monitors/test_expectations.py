@@ -250,6 +250,41 @@ def test_the_profile_answers_as_plain_great_expectations_does_on_the_rows() -> N
     assert found(validation) == plain(FROM_PROFILE)
 
 
+COLUMN = st.one_of(
+    *(
+        st.lists(st.sampled_from(pool), min_size=6, max_size=6)
+        for pool in (["1", "+2", None, "10"], ["1", "2.5", "1e3", None], ["a", "", None, "[1]", "2020-01-01"],
+                     ["true", "false", None], ["x", "1.0", "true"], [1, 2, None], [0.5, 1.0, None], [True, False, None],
+                     [2**60, 1, None])
+    )
+)  # fmt: skip
+
+
+@settings(max_examples=15, deadline=None)
+@given(COLUMN, st.sampled_from([0.5, 1.0]))
+def test_where_the_profile_answers_the_rows_would_answer_the_same(cells: list[Any], mostly: float) -> None:
+    table = pa.table({"x": cells, "one": [1] * len(cells)})
+    suite = [
+        expect("expect_column_values_to_be_in_set", column="x", value_set=[1, 2, "a", True], mostly=mostly),
+        expect("expect_column_values_to_match_regex", column="x", regex="^[-+]?[0-9]+$", mostly=mostly),
+        expect("expect_column_values_to_be_between", column="x", min_value=0, max_value=2, mostly=mostly),
+        expect("expect_column_value_lengths_to_equal", column="x", value=1, mostly=mostly),
+        expect("expect_column_values_to_be_json_parseable", column="x", mostly=mostly),
+        expect("expect_column_values_to_not_be_null", column="x", mostly=mostly),
+        expect("expect_column_max_to_be_between", column="x", max_value=2),
+        expect("expect_column_sum_to_be_between", column="x", max_value=5),
+        expect("expect_column_distinct_values_to_be_in_set", column="x", value_set=[1, 2, "a"]),
+        expect("expect_column_proportion_of_unique_values_to_be_between", column="x", min_value=0.4),
+    ]
+    # A condition that holds in every row sends the same question to the rows.
+    always = {"row_condition": "one == 1", "condition_parser": "pandas"}
+    on_rows = [{**item, "kwargs": {**item["kwargs"], **always}} for item in suite]
+    for ours, theirs in zip(
+        asked(*suite, table=table, rows=None), asked(*on_rows, table=table, rows=table), strict=True
+    ):
+        assert ours.state is UNDECIDED or (ours.state, ours.metric) == (theirs.state, theirs.metric)
+
+
 def test_what_needs_rows_is_answered_from_the_rows_as_plain_great_expectations_does() -> None:
     validation = validate(PROFILE, (), FROM_ROWS, TABLE)
     assert [finding.because for finding in validation.findings if finding.state in (UNDECIDED, FAILED)] == []

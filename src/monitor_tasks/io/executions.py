@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from monitor_tasks.io.store import Exists, Missing, Store
+from monitor_tasks.io.store import Exists, Missing, Store, hour_folder
 from monitor_tasks.value import Artifact, UserError
 from monitor_tasks.window import Window, format_duration
 
@@ -38,7 +38,7 @@ def revision_of(inputs: Mapping[str, str]) -> str:
 def folder_of(owner: str, schedule: str, window: Window, own: bool) -> str:
     """Where SageMaker puts the execution: the hour is the scheduled time, which is the window's end."""
     if own:
-        return f"{owner}/{schedule}/{window.end:%Y/%m/%d/%H}"
+        return f"{owner}/{schedule}/{hour_folder(window.end)}"
     return f"{owner}/{schedule}/spans/{window.start:%Y%m%dT%H%M%SZ}_{format_duration(window.end - window.start)}"
 
 

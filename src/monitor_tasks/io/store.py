@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
@@ -194,11 +195,16 @@ def list_objects(
     if folder.has(key):
         return [(folder, key)]
     store = Store(address, credentials)
-    hours = [] if window is None else [f"{hour:%Y/%m/%d/%H}" for hour in window.hours(around=1)]
-    found = [entry for prefix in (hours or [""]) for entry in store.entries(prefix)]
+    folders = [""] if window is None else map(hour_folder, window.hours(around=1))
+    found = [entry for folder in folders for entry in store.entries(folder)]
     if not found and not store.entries():
         raise Missing(f"{address}: no file is there; check the address, or wait for the first capture")
     return [(store, entry.key) for entry in found]
+
+
+def hour_folder(moment: datetime) -> str:
+    """The folder of an hour, as SageMaker lays out captures and executions."""
+    return f"{moment:%Y/%m/%d/%H}"
 
 
 def home() -> str:

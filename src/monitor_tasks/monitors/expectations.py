@@ -26,7 +26,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from monitor_tasks.baseline import Constraint, Metric
-from monitor_tasks.profiles.cells import _BOOLEAN, _FRACTIONAL, _INTEGRAL, Cells, _as_text, inferred_type
+from monitor_tasks.profiles.cells import BOOLEAN, FRACTIONAL, INTEGRAL, Cells, as_text, inferred_type
 from monitor_tasks.profiles.columns import ColumnProfile, TableProfile
 from monitor_tasks.report import Finding, State
 from monitor_tasks.value import UserError
@@ -39,7 +39,7 @@ Expectation = dict[str, Any]
 Result = Mapping[str, Any]
 Results = Mapping[int, Result]
 
-_REGEXES = {"Integral": _INTEGRAL, "Fractional": _FRACTIONAL, "Boolean": _BOOLEAN}
+_REGEXES = {"Integral": INTEGRAL, "Fractional": FRACTIONAL, "Boolean": BOOLEAN}
 _SPECIMENS = {"Integral": "0", "Fractional": "0.5", "Boolean": "true", "String": "text"}
 _NUMBERS = ("Integral", "Fractional")
 _EXACT_INTEGERS = 2.0**53
@@ -665,7 +665,7 @@ def _row_series(column: pa.Array) -> "pd.Series[Any]":
         numbers = np.full(len(column), math.nan)
         numbers[column.is_valid().to_numpy(zero_copy_only=False)] = cells.numbers
         return pd.Series(numbers).astype(dtype)
-    texts = _as_text(column).to_pylist()
+    texts = as_text(column).to_pylist()
     if kind == "Integral":
         texts = [None if text is None else int(text.replace(" ", "")) for text in texts]
     return _series(texts, dtype)

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 KINDS = ("Integral", "Fractional", "Boolean", "String")
 
-_INTEGRAL = r"^[+-]? ?[0-9]+$"
-_FRACTIONAL = r"^[+-]? ?[0-9]+(\.[0-9]+([eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)$"
-_BOOLEAN = r"^(true|false)$"
+INTEGRAL = r"^[+-]? ?[0-9]+$"
+FRACTIONAL = r"^[+-]? ?[0-9]+(\.[0-9]+([eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)$"
+BOOLEAN = r"^(true|false)$"
+"""What the text of a cell of each kind looks like (contract data-quality.md, type inference)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Cells:
         present = column.drop_null()
         kind = _kind_of_type(column.type)
         if kind is None:
-            return _by_text(missing, _as_text(present))
+            return _by_text(missing, as_text(present))
         nothing = pa.array([], pa.string())
         if kind == "Boolean":
             return cls(missing, {"Boolean": len(present)}, pc.cast(present, pa.string()), np.empty(0))
@@ -69,7 +70,8 @@ def _kind_of_type(kind: pa.DataType) -> str | None:
     return "Fractional" if pa.types.is_floating(kind) else None
 
 
-def _as_text(present: pa.Array) -> pa.Array:
+def as_text(present: pa.Array) -> pa.Array:
+    """The cells as text, whatever their type."""
     if pa.types.is_string(present.type):
         return present
     try:
@@ -79,14 +81,14 @@ def _as_text(present: pa.Array) -> pa.Array:
 
 
 def _by_text(missing: int, present: pa.Array) -> Cells:
-    integral = pc.match_substring_regex(present, _INTEGRAL)
-    fractional = pc.match_substring_regex(present, _FRACTIONAL)
+    integral = pc.match_substring_regex(present, INTEGRAL)
+    fractional = pc.match_substring_regex(present, FRACTIONAL)
     numeric = pc.or_(integral, fractional)
     texts = present.filter(pc.invert(numeric))
     counts = {
         "Integral": pc.sum(integral).as_py() or 0,
         "Fractional": pc.sum(fractional).as_py() or 0,
-        "Boolean": pc.sum(pc.match_substring_regex(texts, _BOOLEAN)).as_py() or 0,
+        "Boolean": pc.sum(pc.match_substring_regex(texts, BOOLEAN)).as_py() or 0,
     }
     counts["String"] = len(texts) - counts["Boolean"]
     return Cells(missing, {kind: n for kind, n in counts.items() if n}, texts, _parse(present.filter(numeric)))

@@ -5,6 +5,7 @@ import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -32,6 +33,21 @@ class Names(NamedTuple):
     inputs: tuple[str, ...] = ()
 
 
+class Span(NamedTuple):
+    """Which records are wanted."""
+
+    window: Window | None = None
+    """The event times that count; None means all."""
+    neighbours: frozenset[str] = frozenset()
+    """Objects of other hours' folders: a record there whose time cannot be read is that hour's to quarantine."""
+
+    def has(self, place: Place, moment: datetime | None) -> bool:
+        """Whether a record lies in the span: by its event time, or by its folder where that cannot be read."""
+        if self.window is None:
+            return True
+        return place.object not in self.neighbours if moment is None else self.window.contains(moment)
+
+
 class Captured(NamedTuple):
     """What the records of a window became."""
 
@@ -46,7 +62,7 @@ Row = tuple[Place, Record]
 
 def capture(
     objects: Iterable[tuple[str, bytes]],
-    window: Window | None = None,
+    span: Span = Span(),
     names: Names = Names(),
     sides: tuple[str, ...] = ("Input", "Output"),
 ) -> Captured:
@@ -55,8 +71,18 @@ def capture(
     Of records with one event id the earliest counts (by inference time, then object, then line).
     """
     ledger, quarantined = Ledger(), list[Quarantined]()
-    rows = sorted(_records(objects, sides, ledger, quarantined), key=lambda row: (row[1].time, row[0]))
-    used = sorted(_in_window(_once(rows, ledger), window, ledger))
+    rows = list[Row]()
+    for place, line in _lines_of(objects, ledger):
+        try:
+            rows.append((place, parse_record(line, sides)))
+        except Unusable as error:
+            if span.has(place, error.time):
+                quarantined.append(Quarantined.of(place, line, error.reason, str(error)))
+                ledger.note(place, "quarantined", error.reason)
+            else:
+                ledger.note(place, "out_of_window")
+    rows.sort(key=lambda row: (row[1].time, row[0]))
+    used = sorted(_in_span(_once(rows, ledger), span, ledger))
     usual = _usual_width(record for _, record in used)
     kept: list[Row] = []
     for place, record in used:
@@ -76,17 +102,10 @@ def features(table: pa.Table) -> pa.Table:
     return table.select([name for name in table.column_names if not name.startswith("@")])
 
 
-def _records(
-    objects: Iterable[tuple[str, bytes]], sides: tuple[str, ...], ledger: Ledger, quarantined: list[Quarantined]
-) -> Iterator[Row]:
+def _lines_of(objects: Iterable[tuple[str, bytes]], ledger: Ledger) -> Iterator[tuple[Place, bytes]]:
     for name, content in objects:
         ledger.open(name, hashlib.sha256(content).hexdigest())
-        for place, line in _lines(name, content):
-            try:
-                yield place, parse_record(line, sides)
-            except Unusable as error:
-                quarantined.append(Quarantined.of(place, line, error.reason, str(error)))
-                ledger.note(place, "quarantined", error.reason)
+        yield from _lines(name, content)
 
 
 def _lines(name: str, content: bytes) -> Iterator[tuple[Place, bytes]]:
@@ -116,9 +135,9 @@ def _once(rows: list[Row], ledger: Ledger) -> Iterator[Row]:
             ledger.conflicts += first[record.event_id] != record.content
 
 
-def _in_window(rows: Iterable[Row], window: Window | None, ledger: Ledger) -> Iterator[Row]:
+def _in_span(rows: Iterable[Row], span: Span, ledger: Ledger) -> Iterator[Row]:
     for place, record in rows:
-        if window is None or window.contains(record.time):
+        if span.has(place, record.time):
             yield place, record
         else:
             ledger.note(place, "out_of_window")

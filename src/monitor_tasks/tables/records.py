@@ -26,6 +26,8 @@ class Unusable(Exception):
         """Why: one reason of the table, and what was seen."""
         super().__init__(explanation)
         self.reason = reason
+        self.time: datetime | None = None
+        """When it happened, where that much can be read."""
 
 
 class Record(NamedTuple):
@@ -47,28 +49,39 @@ def parse_record(line: bytes, sides: tuple[str, ...]) -> Record:
         Unusable: with the reason why it cannot be counted.
     """
     envelope = _envelope(line)
-    metadata, data = envelope["eventMetadata"], envelope["captureData"]
-    event_id = metadata.get("eventId")
-    if not isinstance(event_id, str) or not event_id:
-        raise Unusable(Reason.NO_EVENT_ID, "eventMetadata.eventId is missing or empty")
-    payloads = {}
+    metadata = envelope["eventMetadata"]
+    time = _time(metadata.get("inferenceTime"))
+    try:
+        event_id = metadata.get("eventId")
+        if not isinstance(event_id, str) or not event_id:
+            raise Unusable(Reason.NO_EVENT_ID, "eventMetadata.eventId is missing or empty")
+        outputs, inputs = _sides(envelope["captureData"], sides)
+    except Unusable as error:
+        error.time = time
+        raise
+    inference_id = metadata.get("inferenceId")
+    return Record(
+        event_id=event_id,
+        inference_id=inference_id if isinstance(inference_id, str) else None,
+        time=time,
+        outputs=outputs,
+        inputs=inputs,
+        content=hashlib.sha256(repr((outputs, inputs)).encode(errors="replace")).digest(),
+    )
+
+
+def _sides(data: Mapping[str, Any], wanted: tuple[str, ...]) -> tuple[Cells, Cells]:
+    """The cells of the output and of the input."""
+    found: list[Cells] = []
     for side, key, reason in (
         ("Output", "endpointOutput", Reason.NO_OUTPUT),
         ("Input", "endpointInput", Reason.NO_INPUT),
     ):
         payload = data.get(key)
-        if side in sides and not isinstance(payload, dict):
+        if side in wanted and not isinstance(payload, dict):
             raise Unusable(reason, f"captureData.{key} is missing")
-        payloads[side] = _cells(payload, key) if isinstance(payload, dict) else []
-    inference_id = metadata.get("inferenceId")
-    return Record(
-        event_id=event_id,
-        inference_id=inference_id if isinstance(inference_id, str) else None,
-        time=_time(metadata.get("inferenceTime")),
-        outputs=payloads["Output"],
-        inputs=payloads["Input"],
-        content=hashlib.sha256(repr((payloads["Output"], payloads["Input"])).encode(errors="replace")).digest(),
-    )
+        found.append(_cells(payload, key) if isinstance(payload, dict) else [])
+    return found[0], found[1]
 
 
 def _envelope(line: bytes) -> dict[str, Any]:
