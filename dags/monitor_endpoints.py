@@ -13,13 +13,13 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
 
 from monitor_connections import site
 
 from monitor_tasks import tasks
 from monitor_tasks.endpoint import Endpoint
-from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.site import load_endpoints
 from monitor_tasks.window import Window
 
@@ -41,6 +41,7 @@ def params(endpoint: Endpoint) -> dict[str, Param]:
             None,
             type=["null", "array"],
             items={"type": "string", "enum": list(endpoint.configured())},
+            minItems=1,
             title="Monitors",
             description="Which monitors run; empty: all that are configured",
         ),
@@ -71,6 +72,13 @@ def window(endpoint: Endpoint) -> Window:
     )
 
 
+def only(monitor: str) -> None:
+    """Skips the running task where the run was asked for other monitors."""
+    asked = get_current_context()["params"]["monitors"]
+    if asked and monitor not in asked:
+        raise AirflowSkipException(f"this run was asked for {', '.join(asked)} only")
+
+
 def monitor_dag(endpoint: Endpoint) -> DAG:
     """The sentence for one endpoint."""
     cron = endpoint.schedule.cron
@@ -99,15 +107,17 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
 
         @task
         def validate_data(captured: str, baseline: str) -> str:
+            only("data_quality")
             return tasks.validate_data(site(endpoint), window(endpoint), captured, baseline)
 
         @task.branch(trigger_rule="none_failed")
-        def choose_action(reports: dict[str, str]) -> str:
+        def choose_action(reports: dict[str, str | None]) -> str:
             context = get_current_context()
             allowed = tasks.permission(
                 endpoint, context["params"]["allow_retraining"], context["dag_run"].run_type == "backfill"
             )
-            verdict = tasks.choose_action(site(endpoint), window(endpoint), reports, allowed)
+            done = {name: key for name, key in reports.items() if key}
+            verdict = tasks.choose_action(site(endpoint), window(endpoint), done, allowed)
             context["ti"].xcom_push("episode", verdict.episode)
             context["ti"].xcom_push("window", verdict.window)
             context["ti"].xcom_push("text", verdict.text)

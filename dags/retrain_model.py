@@ -40,7 +40,7 @@ with DAG(
         "episode": Param(type="string", pattern="^[0-9]{6}$", title="Episode"),
         "window": Param(type="string", pattern=r"^[0-9TZ:-]{20}/P[0-9DTHMS]{1,20}$", title="Window"),
     },
-):
+) as dag:
 
     @task
     def check_evidence() -> str:

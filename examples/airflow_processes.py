@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -116,8 +116,10 @@ class LocalAirflow:
         raise RuntimeError(f"Airflow did not answer in {STARTUP:.0f} s; its logs are in {self._logs}")
 
     def check(self) -> None:
-        """Raises:
-        RuntimeError: a service has ended by itself.
+        """Makes sure that every service still runs.
+
+        Raises:
+            RuntimeError: one has ended by itself.
         """
         for process in self._running:
             if process.poll() is not None:
@@ -130,6 +132,11 @@ class LocalAirflow:
     def post(self, path: str, content: Mapping[str, Any]) -> Any:
         """The answer of Airflow's API to a request, as JSON."""
         return self._ask("POST", path, json=content)
+
+    def states(self, dag_id: str) -> dict[str, str]:
+        """The state of every run of a DAG by the run's id."""
+        runs = self.get(f"/dags/{dag_id}/dagRuns", limit=100)["dag_runs"]
+        return {run["dag_run_id"]: run["state"] for run in runs}
 
     def _ask(self, method: str, path: str, **how: Any) -> Any:
         if "Authorization" not in self._client.headers:
@@ -147,14 +154,6 @@ class LocalAirflow:
                 time.sleep(0.1)
         self._running.clear()
         self._client.close()
-
-
-def runs_of(airflow: LocalAirflow, dag_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Every run of the DAGs, as the API tells of them."""
-    found = []
-    for dag_id in dag_ids:
-        found += airflow.get(f"/dags/{dag_id}/dagRuns", limit=100)["dag_runs"]
-    return found
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

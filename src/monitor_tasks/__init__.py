@@ -1,1 +1,1 @@
-"""The open model monitor: rows become a profile, profiles add up, metrics are read off a profile, constraints judge metrics."""
+"""The open model monitor: rows become a profile, profiles add up, metrics are read off it, constraints judge them."""

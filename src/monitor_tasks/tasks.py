@@ -1,4 +1,4 @@
-"""The verbs of the monitoring DAG: each reads, asks one pure question, and writes. Only addresses travel between them."""
+"""The verbs of the DAGs: each reads, asks one pure question, and writes. Only addresses travel between them."""
 
 import json
 from collections.abc import Mapping
@@ -145,15 +145,15 @@ def _reference(site: Site, captured: str) -> tuple[Any, str]:
 
 def _episode(site: Site, window: Window) -> str:
     """The number of the episode around the window; it is given once and kept when other windows join."""
-    joined: list[str] = []
+    joined: list[int] = []
 
     def open_episode(entries: list[bytes]) -> bytes | None:
         run = {str(one) for one in episode_around(window, site.reported(), lambda other: site.outcome(other).status)}
-        joined[:] = [f"{number:06d}" for number, entry in enumerate(entries, 1) if json.loads(entry)["opened_by"] in run]
+        joined[:] = [number for number, entry in enumerate(entries, 1) if json.loads(entry)["opened_by"] in run]
         return None if joined else json.dumps({"opened_by": str(window)}).encode()
 
     entries = append(site.store, f"{site.name}/episodes/log", open_episode)
-    return joined[0] if joined else f"{len(entries):06d}"
+    return f"{(joined or [len(entries)])[0]:06d}"
 
 
 def _claim(site: Site, window: Window, episode: str, reports: Mapping[str, str], because: str) -> bool:

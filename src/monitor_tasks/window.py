@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 from monitor_tasks.value import UserError
@@ -54,7 +55,10 @@ def parse_duration(text: str) -> timedelta:
     if found is None or not any(found[part] for part in ("days", "hours", "minutes", "seconds")):
         raise ValueError(f"{text!r} is not a duration such as PT1H, P1D or -PT6H")
     parts = {name: int(value) for name, value in found.groupdict().items() if value and name != "sign"}
-    return timedelta(**parts) * (-1 if found["sign"] else 1)
+    try:
+        return timedelta(**parts) * (-1 if found["sign"] else 1)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is longer than any calendar") from error
 
 
 def format_duration(span: timedelta) -> str:
@@ -106,6 +110,8 @@ class Window(NamedTuple):
         try:
             start = parse_time(start_text)
             end = start + parse_duration(end_text) if end_text.startswith("P") else parse_time(end_text)
+            if start.microsecond or end.microsecond or start.year < 2 or end.year > 9998:
+                raise ValueError("it must begin and end on a whole second, between the years 2 and 9998")
         except (ValueError, OverflowError) as error:
             raise UserError(
                 f"window {text!r}: {error}; write it as 2026-01-01T00:00:00Z/PT1H or as START/END in UTC"
@@ -167,7 +173,7 @@ class Schedule(NamedTuple):
     def windows(self, start: datetime, end: datetime) -> Iterator[Window]:
         """Every window of the schedule that lies wholly in ``[start, end)``, in order."""
         ends = [hour for hour in Window.of(start, end).hours(around=1) if hour.hour in self.hours]
-        for first, last in zip(ends, ends[1:], strict=False):
+        for first, last in pairwise(ends):
             if start <= first and last <= end:
                 yield Window(first, last)
 

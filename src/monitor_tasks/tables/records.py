@@ -52,9 +52,7 @@ def parse_record(line: bytes, sides: tuple[str, ...]) -> Record:
     metadata = envelope["eventMetadata"]
     time = _time(metadata.get("inferenceTime"))
     try:
-        event_id = metadata.get("eventId")
-        if not isinstance(event_id, str) or not event_id:
-            raise Unusable(Reason.NO_EVENT_ID, "eventMetadata.eventId is missing or empty")
+        event_id = _event_id(metadata)
         outputs, inputs = _sides(envelope["captureData"], sides)
     except Unusable as error:
         error.time = time
@@ -68,6 +66,13 @@ def parse_record(line: bytes, sides: tuple[str, ...]) -> Record:
         inputs=inputs,
         content=hashlib.sha256(repr((outputs, inputs)).encode(errors="replace")).digest(),
     )
+
+
+def _event_id(metadata: Mapping[str, Any]) -> str:
+    event_id = metadata.get("eventId")
+    if not isinstance(event_id, str) or not event_id:
+        raise Unusable(Reason.NO_EVENT_ID, "eventMetadata.eventId is missing or empty")
+    return event_id
 
 
 def _sides(data: Mapping[str, Any], wanted: tuple[str, ...]) -> tuple[Cells, Cells]:
