@@ -6,14 +6,11 @@ used in the parent can hang in the forked child.
 
 import os
 import sys
+from importlib import import_module
+
+HEAVY = ("great_expectations", "pandas", "pyarrow.csv", "pyarrow.parquet", "scipy.stats", "sklearn.ensemble")
+OURS = ("monitor_tasks.monitors.expectations", "monitor_tasks.on_tables")
 
 if os.environ.get("MONITOR_TASKS_PRELOAD") == "1" and "scheduler" in sys.argv:
-    import great_expectations  # noqa: F401
-    import pandas  # noqa: F401
-    import pyarrow.csv
-    import pyarrow.parquet
-    import scipy.stats
-    import sklearn.ensemble  # noqa: F401
-
-    import monitor_tasks.monitors.expectations
-    import monitor_tasks.on_tables  # noqa: F401
+    for name in (*HEAVY, *OURS):
+        import_module(name)

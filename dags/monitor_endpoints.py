@@ -13,9 +13,8 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
-
+from airflow.sdk.exceptions import AirflowSkipException
 from monitor_connections import site
 
 from monitor_tasks import tasks
@@ -33,7 +32,7 @@ def params(endpoint: Endpoint) -> dict[str, Param]:
         "window": Param(
             None,
             type=["null", "string"],
-            pattern=r"^[0-9TZ:.+-]{10,35}/[0-9A-Z:.+-]{2,35}$",
+            pattern=r"^[0-9TZ:.+-]{10,35}/[0-9A-Z:.+-]{2,35}(?!\n)$",
             title="Window",
             description="START/DURATION in UTC, such as 2026-01-01T00:00:00Z/PT1H; empty: the run's own interval",
         ),
@@ -48,7 +47,7 @@ def params(endpoint: Endpoint) -> dict[str, Param]:
         "baseline_id": Param(
             None,
             type=["null", "string"],
-            pattern="^[0-9a-f]{20}$",
+            pattern=r"^[0-9a-f]{20}(?!\n)$",
             title="Baseline",
             description="Judge by this baseline; empty: the one that is pinned",
         ),
@@ -86,7 +85,6 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
         f"monitor__{endpoint.endpoint_name}",
         schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
         start_date=endpoint.start_date,
-        end_date=endpoint.end_date,
         catchup=False,
         max_active_runs=8,
         params=params(endpoint),

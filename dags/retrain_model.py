@@ -1,12 +1,11 @@
 """What a violation may trigger; yours to replace. It receives ids and derives every address from configuration.
 
-    check_evidence -> refit_model
+check_evidence -> refit_model
 """
 
 from pathlib import Path
 
 from airflow.sdk import DAG, Param, get_current_context, task
-
 from monitor_connections import site
 
 from monitor_tasks import tasks
@@ -36,9 +35,9 @@ with DAG(
     tags=["model-monitor"],
     doc_md=__doc__,
     params={
-        "endpoint": Param(type="string", pattern=NAME, title="Endpoint"),
-        "episode": Param(type="string", pattern="^[0-9]{6}$", title="Episode"),
-        "window": Param(type="string", pattern=r"^[0-9TZ:-]{20}/P[0-9DTHMS]{1,20}$", title="Window"),
+        "endpoint": Param(type="string", pattern=NAME.replace("$", r"(?!\n)$"), title="Endpoint"),
+        "episode": Param(type="string", pattern=r"^[0-9]{6}(?!\n)$", title="Episode"),
+        "window": Param(type="string", pattern=r"^[0-9TZ:-]{20}/P[0-9DTHMS]{1,20}(?!\n)$", title="Window"),
     },
 ) as dag:
 

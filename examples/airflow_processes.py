@@ -59,6 +59,7 @@ class LocalAirflow:
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3600",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # the story's hours only, not the present one
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
             **(settings or {}),
         }

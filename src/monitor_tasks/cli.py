@@ -24,9 +24,7 @@ from monitor_tasks.value import UserError, Value
 from monitor_tasks.verdict import Permission
 from monitor_tasks.window import Window, parse_time
 
-app = typer.Typer(
-    help="The open model monitor, without Airflow.", no_args_is_help=True, pretty_exceptions_enable=False
-)
+app = typer.Typer(help="The open model monitor, without Airflow.", no_args_is_help=True, pretty_exceptions_enable=False)
 out = Console()
 err = Console(stderr=True)
 
@@ -37,7 +35,6 @@ EXIT = {
     Status.NO_DATA: 3,
     Status.NOT_ENOUGH_DATA: 3,
 }
-
 
 
 def _address(text: str) -> str:
@@ -96,7 +93,9 @@ def backfill(
 
 @verb
 def ingest(
-    capture_address: Annotated[str, typer.Argument(metavar="CAPTURE_ADDRESS", callback=_address, help="Capture file or folder.")],
+    capture_address: Annotated[
+        str, typer.Argument(metavar="CAPTURE_ADDRESS", callback=_address, help="Capture file or folder.")
+    ],
     output: Output,
     window: Annotated[str | None, typer.Option(help="Only records of this window.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="YAML: the endpoint's capture section.")] = None,
@@ -138,7 +137,9 @@ def suggest(table: TableAddress, monitor: MonitorName, output: Output, config: C
 def check(
     table: TableAddress,
     monitor: MonitorName,
-    baseline: Annotated[str, typer.Option(callback=_address, help="Folder that `suggest` wrote, or SageMaker's baseline.")],
+    baseline: Annotated[
+        str, typer.Option(callback=_address, help="Folder that `suggest` wrote, or SageMaker's baseline.")
+    ],
     output: Output,
     config: Config = None,
     as_json: AsJson = False,

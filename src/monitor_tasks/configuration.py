@@ -13,6 +13,16 @@ V = TypeVar("V", bound=Value)
 Lines = dict[tuple[str, ...], int]
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which a date stays text: its field says what is wrong with it."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [resolver for resolver in resolvers if resolver[0] != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 class Configuration(NamedTuple, Generic[V]):
     """A value and where each of its keys stands."""
 
@@ -46,8 +56,15 @@ def read_yaml(model: type[V], text: str, source: str) -> Configuration[V]:
     Raises:
         UserError: one line for each mistake, naming `source`, line and key.
     """
-    lines = _lines(text, source)
-    content = yaml.safe_load(text)
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        lines = _lines(root, source)
+        content = root and loader.construct_document(root)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UserError(f"{source}:{mark.line + 1 if mark else 1}: not YAML: {problem}") from error
     if not isinstance(content, Mapping):
         raise UserError(f"{source}:1: expected keys such as {', '.join(_known_keys(model, ())[:4])}")
     try:
@@ -57,18 +74,15 @@ def read_yaml(model: type[V], text: str, source: str) -> Configuration[V]:
         raise UserError("\n".join(mistakes)) from error
 
 
-def _lines(text: str, source: str) -> Lines:
-    """The line of every key of the YAML, by its path."""
-    try:
-        root = yaml.compose(text, yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UserError(
-            f"{source}:{mark.line + 1 if mark else 1}: not YAML: {getattr(error, 'problem', None) or error}"
-        ) from error
+def _lines(root: yaml.Node | None, source: str) -> Lines:
+    """The line of every key of the YAML, by its path; what an alias repeats has the line of its key."""
     found: Lines = {(): 1}
+    seen: set[int] = set()
 
     def walk(node: Any, path: tuple[str, ...]) -> None:
+        if id(node) in seen:
+            return
+        seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 here = (*path, str(key.value))

@@ -23,8 +23,15 @@ def _is_duration(text: str) -> str:
     return text
 
 
+def _has_zone(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("needs a time zone; write it as 2026-01-01T00:00:00Z")
+    return moment
+
+
 ScheduleText = Annotated[str, AfterValidator(_is_schedule)]
 DurationText = Annotated[str, AfterValidator(_is_duration)]
+Moment = Annotated[datetime, AfterValidator(_has_zone)]
 
 
 class Csv(Value):
@@ -65,7 +72,7 @@ class Capture(Value):
     """Where the endpoint's captured traffic lies and what its columns are called."""
 
     address: Address
-    """The folder that holds the hour folders ``yyyy/MM/dd/HH`` (SageMaker: destination/endpoint/variant), or one file."""
+    """The folder that holds the hour folders ``yyyy/MM/dd/HH`` (SageMaker: destination/endpoint/variant), or a file."""
     layout: Literal["hours", "flat"] = "hours"
     """``flat``: every file below the address is read, and only the event time decides."""
     capture_options: tuple[Literal["Input", "Output"], ...] = ("Input", "Output")
@@ -74,6 +81,15 @@ class Capture(Value):
     """Names of the input's cells, in order; needed where CSV and JSON payloads are mixed."""
     output_names: tuple[str, ...] = ()
     """Names of the output's cells, in order; outputs are the first columns."""
+
+    @model_validator(mode="after")
+    def _names_are_columns(self) -> Self:
+        names = [*self.output_names, *self.input_names]
+        if len(set(names)) < len(names):
+            raise ValueError("input_names and output_names may not name a column twice")
+        if any(name.startswith("@") for name in names):
+            raise ValueError("input_names and output_names may not begin with '@': such columns are ours")
+        return self
 
 
 class Reference(Value):
@@ -103,6 +119,12 @@ Monitors = create_model(
 )
 
 
+def _watches(monitors: Value) -> Value:
+    if not any(getattr(monitors, name) for name in MONITORS):
+        raise ValueError("name at least one, with its settings or {}: " + ", ".join(MONITORS))
+    return monitors
+
+
 class Endpoint(Value):
     """One watched endpoint."""
 
@@ -111,7 +133,7 @@ class Endpoint(Value):
     root: Address
     """Where everything that we write goes, below a folder of the endpoint's name."""
     capture: Capture
-    monitors: Monitors  # type: ignore[valid-type]
+    monitors: Annotated[Monitors, AfterValidator(_watches)]
     baseline: Reference | None = None
     """Left out, the first window with enough rows becomes the baseline."""
     schedule_expression: ScheduleText = "cron(0 * ? * * *)"
@@ -120,27 +142,13 @@ class Endpoint(Value):
     """With ``NOW``: where the window starts, counted from the run."""
     data_analysis_end_time: DurationText = "-PT0H"
     """With ``NOW``: where the window ends, counted from the run."""
-    start_date: datetime = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
+    start_date: Moment = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
     """No window before this moment is scheduled."""
-    end_date: datetime | None = None
-    """No window after this moment is scheduled: an endpoint that was switched off."""
     retraining: Retraining = Retraining()
     aws_conn_id: str | None = Field(None, pattern=r"^[\w.-]{1,200}$")
     """The Airflow connection whose credentials open the addresses; never a secret itself."""
     owner: str = ""
     tags: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _is_complete(self) -> Self:
-        if not any(self.configured().values()):
-            raise ValueError("monitors: name at least one of " + ", ".join(MONITORS))
-        for name, moment in (("start_date", self.start_date), ("end_date", self.end_date)):
-            if moment is not None and moment.tzinfo is None:
-                raise ValueError(f"{name}: needs a time zone; write it as 2026-01-01T00:00:00Z")
-        names = [*self.capture.output_names, *self.capture.input_names]
-        if len(set(names)) < len(names):
-            raise ValueError("capture: input_names and output_names may not name a column twice")
-        return self
 
     @property
     def schedule(self) -> Schedule:
@@ -193,9 +201,7 @@ class Endpoint(Value):
 
 def on_a_table(settings: type[Value]) -> type[Value]:
     """A monitor's settings and the format of the table that it is used on, for ``--config`` of the command line."""
-    return create_model(
-        f"{settings.__name__}OnATable", __base__=settings, dataset_format=(DatasetFormat | None, None)
-    )
+    return create_model(f"{settings.__name__}OnATable", __base__=settings, dataset_format=(DatasetFormat | None, None))
 
 
 def json_schema() -> dict[str, Any]:

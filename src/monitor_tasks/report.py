@@ -75,8 +75,10 @@ class Report(Artifact):
 def judge(metrics: Iterable[Metric], constraints: Sequence[Constraint]) -> tuple[Finding, ...]:
     """Every enabled constraint's answer: a metric outside its bounds is broken, an undefined one undecided.
 
-    >>> judge([Metric(name="completeness", subject="age", value=0.5, n=10)],
-    ...       [Constraint(check="completeness_check", metric="completeness", subject="age", lower=0.9)])[0].state
+    >>> judge(
+    ...     [Metric(name="completeness", subject="age", value=0.5, n=10)],
+    ...     [Constraint(check="completeness_check", metric="completeness", subject="age", lower=0.9)],
+    ... )[0].state
     <State.BROKEN: 'broken'>
     """
     measured = {(metric.name, metric.subject): metric for metric in metrics}

@@ -24,7 +24,6 @@ from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Outcome
 from monitor_tasks.window import Window, format_time, parse_time
 
-
 _LOGGED = re.compile(r"/(\d{4})/(\d\d)/(\d\d)/(\d\d)/revisions/log/\d+$")
 
 

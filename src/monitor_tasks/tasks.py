@@ -172,7 +172,5 @@ def _claim(site: Site, window: Window, episode: str, reports: Mapping[str, str],
         site.store.create(site.evidence_key(episode), json.dumps(evidence, indent=2).encode())
     except storage.Exists:
         claimed: dict[str, Any] = json.loads(site.store.get(site.evidence_key(episode)))
-        return claimed["window"] == str(window)
+        return bool(claimed["window"] == str(window))
     return True
-
-

@@ -30,9 +30,7 @@ Address = Annotated[str, AfterValidator(checked_address)]
 class Value(BaseModel):
     """A frozen value with one canonical text: the same value always gives the same bytes."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", ser_json_inf_nan="strings", use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", use_attribute_docstrings=True)
 
     def to_json(self) -> bytes:
         """The value as canonical JSON: fields in declared order, two-space indent, infinities as strings."""
@@ -42,6 +40,12 @@ class Value(BaseModel):
     def from_json(cls, text: bytes | str) -> Self:
         """The value that ``to_json`` wrote."""
         return cls.model_validate_json(text)
+
+
+class _Stamp(BaseModel):
+    """What every version of every artifact says."""
+
+    schema_version: int = 1
 
 
 class Artifact(Value):
@@ -60,7 +64,13 @@ class Artifact(Value):
             UserError: the text is not this artifact, or was written by a newer version.
         """
         try:
-            artifact = cls.from_json(text)
+            version = _Stamp.model_validate_json(text).schema_version
+            if version > cls.SCHEMA_VERSION:
+                raise UserError(
+                    f"{address}: written as version {version} of {cls.__name__}, this release reads "
+                    f"up to {cls.SCHEMA_VERSION}; upgrade monitor-tasks"
+                )
+            return cls.from_json(text)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
@@ -68,9 +78,3 @@ class Artifact(Value):
                 f"{address}: not a readable {cls.__name__}: {key}: {first['msg']}; "
                 "restore the file or remove its folder and run the window again"
             ) from error
-        if artifact.schema_version > cls.SCHEMA_VERSION:
-            raise UserError(
-                f"{address}: written as version {artifact.schema_version} of {cls.__name__}, this release reads "
-                f"up to {cls.SCHEMA_VERSION}; upgrade monitor-tasks"
-            )
-        return artifact

@@ -83,9 +83,7 @@ def decide(outcome: Outcome, permission: Permission) -> tuple[Action, str]:
 _SILENT = {Status.NO_DATA: "no data", Status.NOT_ENOUGH_DATA: "not enough data to judge"}
 
 
-def episode_around(
-    window: Window, windows: Sequence[Window], status: Callable[[Window], Status]
-) -> tuple[Window, ...]:
+def episode_around(window: Window, windows: Sequence[Window], status: Callable[[Window], Status]) -> tuple[Window, ...]:
     """The run of violated windows around `window`: windows that could not be judged are skipped, a healthy one ends it.
 
     `windows` are all that have a report, in order; `status` is only asked as far as the run reaches.

@@ -110,8 +110,7 @@ class Window(NamedTuple):
         try:
             start = parse_time(start_text)
             end = start + parse_duration(end_text) if end_text.startswith("P") else parse_time(end_text)
-            if start.microsecond or end.microsecond or start.year < 2 or end.year > 9998:
-                raise ValueError("it must begin and end on a whole second, between the years 2 and 9998")
+            _check_writable(start, end)
         except (ValueError, OverflowError) as error:
             raise UserError(
                 f"window {text!r}: {error}; write it as 2026-01-01T00:00:00Z/PT1H or as START/END in UTC"
@@ -130,6 +129,11 @@ class Window(NamedTuple):
         first = self.start.replace(minute=0, second=0, microsecond=0) - around * HOUR
         last = self.end + around * HOUR
         return [first + step * HOUR for step in range(-(-(last - first) // HOUR))]
+
+
+def _check_writable(*moments: datetime) -> None:
+    if any(moment.microsecond or not 1 < moment.year < 9999 for moment in moments):
+        raise ValueError("it must begin and end on a whole second, between the years 2 and 9998")
 
 
 class Schedule(NamedTuple):

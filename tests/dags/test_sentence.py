@@ -10,8 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("pandas", "scipy", "sklearn", "great_expectations", "shap", "pyarrow", "duckdb", "airflow.api_fastapi")
 
 READ = """
-import json
+import json, sys
 from airflow.dag_processing.dagbag import DagBag
+sys.path.append({folder!r})  # as every bundle's folder is
 bag = DagBag({folder!r})
 print(json.dumps({{
     "errors": list(bag.import_errors.values()),
@@ -62,7 +63,8 @@ def test_a_broken_file_costs_only_its_own_dag(in_airflow: Callable[..., Any], tm
     assert found["dags"]["monitor__loan-scoring"]["arrows"] == SENTENCE
     broken = found["dags"]["monitor__typo"]
     assert "broken-configuration" in broken["tags"]
-    assert "typo.yaml:28: baseline.dataset_address: unknown key; did you mean dataset" in broken["doc"]
+    line = good.splitlines().index("  dataset: reference.csv") + 1
+    assert f"typo.yaml:{line}: baseline.dataset_address: unknown key; did you mean dataset" in broken["doc"]
     assert "loan-scoring is taken by" in found["dags"]["monitor__twin"]["doc"]
 
 

@@ -18,7 +18,7 @@ class Manifest(Artifact):
 
     revision: str
     inputs: dict[str, str]
-    """Everything that the artifacts are a function of, by name: hashes of objects, ids of baseline and configuration."""
+    """All that the artifacts are a function of, by name: hashes of objects, ids of baseline and configuration."""
     artifacts: dict[str, str]
     """Every artifact's sha256 by its name."""
     shown: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Execution(NamedTuple):
         Returns the manifest's key.
         """
         for name, content in sorted(artifacts.items()):
-            self.store.put(f"{self.folder}/revisions/{self.revision}/{name}", content)
+            self._write(name, content)
         manifest = Manifest(
             revision=self.revision,
             inputs=dict(sorted(self.inputs.items())),
@@ -84,50 +84,88 @@ class Execution(NamedTuple):
         self._show()
         return self.key
 
+    def _write(self, name: str, content: bytes) -> None:
+        """Writes one artifact; other bytes there are a killed run's of another release, or they are committed."""
+        key = self.key.removesuffix(MANIFEST) + name
+        try:
+            self.store.create(key, content)
+        except Exists:
+            if not self.store.has(self.key):
+                self.store.put(key, content)
+
     def _show(self) -> None:
-        """Numbers the revision, and shows it in the window's folder if it is the newest."""
-        append(self.store, f"{self.folder}/revisions/log", lambda known: _new(self.revision, known))
-        if newest(self.store, self.folder) != self.key:
-            return
-        shown = read_manifest(self.store, self.key).shown
-        for name in shown:
-            self.store.put(f"{self.folder}/{name}", read_artifact(self.store, self.key, name))
-        for former in self.store.files(self.folder):
-            if former not in shown:
+        """Numbers the revision, unless it is the newest, and shows the newest in the window's folder."""
+        append(self.store, f"{self.folder}/revisions/log", lambda known: _next(self.revision, known))
+        shown = ""
+        while shown != (key := newest(self.store, self.folder) or ""):  # another may become the newest meanwhile
+            shown = key
+            self._copy(shown)
+
+    def _copy(self, key: str) -> None:
+        """Puts what a revision shows into the window's folder, and takes away what it does not show."""
+        names = read_manifest(self.store, key).shown
+        there = self.store.files(self.folder)
+        for name in names:
+            content = read_artifact(self.store, key, name)
+            if name not in there or self.store.get(f"{self.folder}/{name}") != content:
+                self.store.put(f"{self.folder}/{name}", content)
+        for former in there:
+            if former not in names:
                 self.store.delete(f"{self.folder}/{former}")
 
 
-def _new(revision: str, known: list[bytes]) -> bytes | None:
-    return None if revision.encode() in known else revision.encode()
+def _next(revision: str, known: list[bytes]) -> bytes | None:
+    """The revision, unless it is the newest already: inputs that come back are the newest again."""
+    return None if known[-1:] == [revision.encode()] else revision.encode()
 
 
 def append(store: Store, folder: str, decide: Callable[[list[bytes]], bytes | None]) -> list[bytes]:
     """Appends to a log that only grows: `decide` sees all entries and gives the next one, or None.
 
-    Two writers at once cannot both take a number: the loser reads again and decides again.
+    Two writers at once cannot both take a number: the loser reads again and decides again; equal entries of
+    two writers at once are one entry.
     Returns all entries.
     """
+    entries: list[bytes] = []
     while True:
-        entries = read_log(store, folder)
+        entries += _read_after(store, folder, len(entries))
         entry = decide(entries)
         if entry is None:
             return entries
         try:
-            store.create(f"{folder}/{len(entries) + 1:06d}", entry)
+            store.create(_entry(folder, len(entries) + 1), entry)
         except Exists:
             continue
         return [*entries, entry]
 
 
 def read_log(store: Store, folder: str) -> list[bytes]:
-    """All entries of a log, the oldest first."""
-    return [store.get(entry.key) for entry in store.entries(folder)]
+    """All entries of a log, the oldest first.
+
+    Raises:
+        Missing: one in the middle is gone.
+    """
+    return _read_after(store, folder, 0)
 
 
 def newest(store: Store, folder: str) -> str | None:
     """The manifest of the newest revision: the one that was numbered last."""
-    entries = read_log(store, f"{folder}/revisions/log")
-    return f"{folder}/revisions/{entries[-1].decode()}/{MANIFEST}" if entries else None
+    log = f"{folder}/revisions/log"
+    last = _length(store, log)
+    return f"{folder}/revisions/{store.get(_entry(log, last)).decode()}/{MANIFEST}" if last else None
+
+
+def _read_after(store: Store, folder: str, known: int) -> list[bytes]:
+    return [store.get(_entry(folder, number)) for number in range(known + 1, _length(store, folder) + 1)]
+
+
+def _entry(folder: str, number: int) -> str:
+    return f"{folder}/{number:06d}"
+
+
+def _length(store: Store, folder: str) -> int:
+    """The highest number of a log: a listing made while others write may lack some below it."""
+    return max((int(name) for name in store.files(folder) if name.isdecimal()), default=0)
 
 
 def read_manifest(store: Store, key: str) -> Manifest:

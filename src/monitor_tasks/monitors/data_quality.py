@@ -41,8 +41,9 @@ class DataQuality(NamedTuple):
 
     def _type_stays(self, name: str, column: ColumnProfile) -> Iterator[Constraint]:
         kind = column.inferred_type
-        share = self.settings.datatype_check_threshold
-        reason = f"{column.present} of {column.present} cells of the reference make the column {kind}"
+        found = type_match(column.kinds, kind)
+        share = min(self.settings.datatype_check_threshold, 1.0 if found is None else found)
+        reason = f"{column.kinds.get(kind, 0)} of {column.present} present cells of the reference are {kind}"
         yield Constraint(
             check="data_type_check", metric="type_match", subject=name, lower=share, cause="data", expected=(kind,),
             reason=reason,
@@ -94,7 +95,9 @@ def align(rows: pa.Table, constraints: Sequence[Constraint]) -> tuple[pa.Table, 
         return rows.rename_columns(list(names)), "columns were matched to the baseline by position"
     hint = ""
     if rows.num_columns == len(names) - 1:
-        hint = f"; if the table holds inputs only, what is missing is the first column, {names[0]!r} (outputs come first)"
+        hint = (
+            f"; if the table holds inputs only, the first column is what is missing: {names[0]!r} (outputs come first)"
+        )
     return rows, f"{rows.num_columns} columns cannot be matched by position to the baseline's {len(names)}{hint}"
 
 
@@ -123,21 +126,19 @@ def _measure(constraint: Constraint, profile: TableProfile, baseline: Baseline, 
     if lost:
         because = "the columns cannot be matched: no name is shared and there are not equally many"
         return Metric(name=metric, subject=name, value=None, n=profile.rows, because=because)
-    if metric == "completeness":
-        return Metric(
-            name=metric, subject=name, n=profile.rows, value=completeness(column.present, column.missing),
-            because="there are no rows",
-        )  # fmt: skip
-    if metric == "type_match":
-        value = type_match(column.kinds, constraint.expected[0])
-        return Metric(name=metric, subject=name, value=value, n=column.present, because="every cell is missing")
-    if metric == "minimum":
-        return Metric(name=metric, subject=name, value=column.minimum, n=column.finite, because="there are no numbers")
+    if metric == "drift_linf":
+        return _drift(profile, baseline.profile, constraint)
     if metric == "domain_share":
         return _domain_share(name, column, constraint)
-    if metric == "drift_linf":
-        return _drift(column, baseline.profile.columns.get(name), constraint)
-    raise ValueError(f"data_quality measures no {metric!r}; check the constraints file")
+    if metric == "completeness":
+        value, n, because = completeness(column.present, column.missing), profile.rows, "there are no rows"
+    elif metric == "type_match":
+        value, n, because = type_match(column.kinds, constraint.expected[0]), column.present, "every cell is missing"
+    elif metric == "minimum":
+        value, n, because = column.minimum, column.finite, "there are no numbers"
+    else:
+        raise ValueError(f"data_quality measures no {metric!r}; check the constraints file")
+    return Metric(name=metric, subject=name, value=value, n=n, because=because)
 
 
 def _domain_share(name: str, column: ColumnProfile, constraint: Constraint) -> Metric:
@@ -150,12 +151,16 @@ def _domain_share(name: str, column: ColumnProfile, constraint: Constraint) -> M
     )  # fmt: skip
 
 
-def _drift(column: ColumnProfile, reference: ColumnProfile | None, constraint: Constraint) -> Metric:
-    """The distance between the column and its reference: on bins for numbers, on categories for the rest."""
-    unknown = Metric(name="drift_linf", subject=constraint.subject, value=None, n=column.present)
+def _drift(profile: TableProfile, known: TableProfile, constraint: Constraint) -> Metric:
+    """The distance between a column and its reference: on bins for numbers, on categories for the rest."""
+    name = constraint.subject
+    column, reference = profile.columns.get(name, ColumnProfile(missing=profile.rows)), known.columns.get(name)
+    unknown = Metric(name="drift_linf", subject=name, value=None, n=column.present)
     if reference is None:
         return unknown.model_copy(update={"because": "the baseline has no statistics of this column"})
     if reference.inferred_type in NUMERIC:
+        if profile.edges != known.edges:
+            return unknown.model_copy(update={"because": "it is counted on other edges than the baseline"})
         n, m, distance = column.finite, reference.finite, l_infinity_of_bins(column.bins, reference.bins)
     elif column.values is None or reference.values is None:
         return unknown.model_copy(update={"because": "too many different values to know them all"})

@@ -99,6 +99,7 @@ def _parse(texts: pa.Array) -> NDArray[np.float64]:
     plain = pc.replace_substring_regex(texts, r"^([+-]?) ?", r"\1")
     plain = pc.replace_substring_regex(plain, r"^\+", "")
     try:
-        return pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False) + 0.0
+        numbers = pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
-        return np.array([float(text) for text in plain.to_pylist()], np.float64) + 0.0
+        numbers = [float(text) for text in plain.to_pylist()]
+    return np.asarray(numbers, np.float64) + 0.0

@@ -17,6 +17,7 @@ from monitor_tasks.profiles.moments import ExactSum
 STEPS = 2048
 TEXT_LIMIT = 65_536
 NUMBER_LIMIT = 1_024
+_LARGEST = np.finfo(np.float64).max
 
 Counts = dict[str, int]
 
@@ -25,7 +26,7 @@ Counts = dict[str, int]
 class Edges:
     """Where the histograms of a baseline's columns are cut: its quantiles, pinned for every later window.
 
-    A value ``x`` falls in the bin ``searchsorted(edges, x, "left")``: bins are open on the left and closed on the right.
+    A value ``x`` falls in the bin ``searchsorted(edges, x, "left")``: bins are open on the left, closed on the right.
     """
 
     by_column: Mapping[str, NDArray[np.float64]]
@@ -66,7 +67,7 @@ def _quantiles(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     steps = ordered[np.linspace(0, len(ordered) - 1, min(STEPS, len(ordered))).round().astype(np.int64)]
     edges, repeats = np.unique(steps, return_counts=True)
     heavy = edges[repeats > 1]
-    return np.unique(np.concatenate([edges, np.nextafter(heavy, -np.inf)]))
+    return np.unique(np.concatenate([edges, np.nextafter(heavy[heavy > -_LARGEST], -np.inf)]))
 
 
 @dataclass(frozen=True)
@@ -192,12 +193,13 @@ class TableProfile:
         Raises:
             ValueError: the two were counted on different edges.
         """
-        if self.edges != other.edges and self.rows and other.rows:
+        counted = {profile.edges for profile in (self, other) if profile.rows}
+        if len(counted) > 1:
             raise ValueError(f"profiles on different edges do not add: {self.edges[:12]!r} and {other.edges[:12]!r}")
         names = sorted({*self.columns, *other.columns})
         mine, theirs = ColumnProfile(missing=self.rows), ColumnProfile(missing=other.rows)
         columns = {name: self.columns.get(name, mine) + other.columns.get(name, theirs) for name in names}
-        return type(self)(self.rows + other.rows, (self.edges if self.rows else other.edges) or other.edges, columns)
+        return type(self)(self.rows + other.rows, max(counted or {self.edges, other.edges}), columns)
 
     def to_json(self) -> bytes:
         """The profile as canonical JSON: equal profiles give equal bytes."""

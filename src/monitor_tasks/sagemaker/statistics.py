@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from monitor_tasks.profiles.sketch import SHRINKING_FACTOR, SKETCH_SIZE, BlockColumn, SageMakerBlock
+from monitor_tasks.profiles.kll import SHRINKING_FACTOR, SKETCH_SIZE
+from monitor_tasks.profiles.sketch import BlockColumn, SageMakerBlock
 from monitor_tasks.sagemaker.text import jackson
 
 CATEGORIES = 120

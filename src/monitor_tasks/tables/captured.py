@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import io
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,7 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from monitor_tasks.tables.ledger import Ledger, Place, Quarantined, Reason
-from monitor_tasks.tables.records import Record, Unusable, parse_record
+from monitor_tasks.tables.records import Cells, Record, Unusable, parse_record
 from monitor_tasks.value import UserError
 from monitor_tasks.window import Window
 
@@ -58,6 +60,12 @@ class Captured(NamedTuple):
 
 
 Row = tuple[Place, Record]
+NamedCells = dict[str, str | None]
+Widths = tuple[int, int]
+"""How many cells without a name the outputs and the inputs have; none where cells bear names."""
+
+LARGEST_OBJECT = 1 << 30
+"""Bytes that a compressed object may unfold to."""
 
 
 def capture(
@@ -83,18 +91,19 @@ def capture(
                 ledger.note(place, "out_of_window")
     rows.sort(key=lambda row: (row[1].time, row[0]))
     used = sorted(_in_span(_once(rows, ledger), span, ledger))
-    usual = _usual_width(record for _, record in used)
+    usual = _usual_widths([_widths(record) for _, record in used])
     kept: list[Row] = []
     for place, record in used:
-        if usual is not None and isinstance(record.inputs, list) and _width(record) != usual:
-            explanation = f"{_width(record)} cells, most records have {usual}"
+        found = _widths(record)
+        if any(width not in (0, wanted) for width, wanted in zip(found, usual, strict=True)):
+            explanation = "{} output and {} input cells, most records have {} and {}".format(*found, *usual)
             text = repr((record.outputs, record.inputs)).encode(errors="replace")
             quarantined.append(Quarantined.of(place, text, Reason.COLUMN_COUNT, explanation))
             ledger.note(place, "quarantined", Reason.COLUMN_COUNT)
         else:
             ledger.note(place, "used")
             kept.append((place, record))
-    return Captured(_table(kept, names), ledger, quarantined)
+    return Captured(_table(kept, names, usual), ledger, quarantined)
 
 
 def features(table: pa.Table) -> pa.Table:
@@ -112,9 +121,11 @@ def _lines(name: str, content: bytes) -> Iterator[tuple[Place, bytes]]:
     """Every line that is not blank, with its number (from 1) and its byte offset."""
     if name.endswith(".gz"):
         try:
-            content = gzip.decompress(content)
+            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(LARGEST_OBJECT + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{name}: not a whole gzip file ({error}); deliver it again or move it away") from error
+        if len(content) > LARGEST_OBJECT:
+            raise UserError(f"{name}: unfolds to more than {LARGEST_OBJECT} bytes; split it or move it away")
     offset = 0
     for number, line in enumerate(content.split(b"\n"), start=1):
         text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
@@ -143,22 +154,28 @@ def _in_span(rows: Iterable[Row], span: Span, ledger: Ledger) -> Iterator[Row]:
             ledger.note(place, "out_of_window")
 
 
-def _width(record: Record) -> int:
-    return len(record.outputs) + len(record.inputs)
+def _widths(record: Record) -> Widths:
+    outputs, inputs = (len(cells) if isinstance(cells, list) else 0 for cells in (record.outputs, record.inputs))
+    return outputs, inputs
 
 
-def _usual_width(records: Iterable[Record]) -> int | None:
-    """The number of cells that most positional records have; of equally many, the larger."""
-    counts = Counter(_width(record) for record in records if isinstance(record.inputs, list))
-    return max(counts, key=lambda width: (counts[width], width)) if counts else None
+def _usual_widths(found: list[Widths]) -> Widths:
+    """For either side the width that most records have; of equally many, the larger."""
+    outputs, inputs = (Counter(widths[side] for widths in found if widths[side]) for side in (0, 1))
+    return _most(outputs), _most(inputs)
 
 
-def _table(rows: list[Row], names: Names) -> pa.Table:
-    fitting = names if _fit(rows, names) else Names()
-    cells = [_named(record, fitting) for _, record in rows]
-    columns = [*fitting.outputs, *fitting.inputs]
-    known = set(columns)
-    columns += sorted({name for row in cells for name in row} - known, key=_natural)
+def _most(counts: Counter[int]) -> int:
+    return max(counts, key=lambda width: (counts[width], width), default=0)
+
+
+def _table(rows: list[Row], names: Names, usual: Widths) -> pa.Table:
+    fitting = names if _fit(usual, names) else Names()
+    cells = [_named(record, fitting, usual[0]) for _, record in rows]
+    columns: list[str] = []
+    for side, wanted in enumerate(fitting):
+        known = {*columns, *fitting.outputs, *fitting.inputs}
+        columns += [*wanted, *sorted({name for row in cells for name in row[side]} - known, key=_natural)]
     data = {
         "@event_id": [record.event_id for _, record in rows],
         "@inference_id": [record.inference_id for _, record in rows],
@@ -167,33 +184,35 @@ def _table(rows: list[Row], names: Names) -> pa.Table:
         "@line": [place.line for place, _ in rows],
     }
     arrays = [pa.array(data[field.name], field.type) for field in METADATA]
-    arrays += [pa.array([row.get(name) for row in cells], pa.string()) for name in columns]
+    arrays += [
+        pa.array([inputs.get(name, outputs.get(name)) for outputs, inputs in cells], pa.string()) for name in columns
+    ]
     fields = [*METADATA, *(pa.field(name, pa.string()) for name in columns)]
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _fit(rows: list[Row], names: Names) -> bool:
+def _fit(usual: Widths, names: Names) -> bool:
     """Whether the configured names fit the cells that are there; else columns keep their positions as names."""
-    return all(
-        not isinstance(cells, list) or len(cells) == len(wanted) or not cells
-        for _, record in rows
-        for cells, wanted in ((record.outputs, names.outputs), (record.inputs, names.inputs))
-    )
+    return all(not wanted or width in (0, len(wanted)) for width, wanted in zip(usual, names, strict=True))
 
 
-def _named(record: Record, names: Names) -> dict[str, str | None]:
-    """The cells of both sides by name, outputs first; an input that bears an output's name says so."""
+def _named(record: Record, names: Names, before: int) -> tuple[NamedCells, NamedCells]:
+    """The cells of outputs and inputs by name; an input that bears an output's name says so."""
     outputs = _by_name(record.outputs, names.outputs, 0)
-    inputs = _by_name(record.inputs, names.inputs, len(record.outputs))
-    return {**{f"input.{name}" if name in outputs else name: cell for name, cell in inputs.items()}, **outputs}
+    inputs = _by_name(record.inputs, names.inputs, before)
+    return outputs, {f"input.{name}" if name in outputs else name: cell for name, cell in inputs.items()}
 
 
-def _by_name(cells: list[str | None] | dict[str, str | None], names: tuple[str, ...], first: int) -> dict[str, str | None]:
+def _by_name(cells: Cells, names: tuple[str, ...], first: int) -> NamedCells:
+    """The cells by name or else by position; none is called like a column of `METADATA`."""
     if isinstance(cells, dict):
         return {f"input{name}" if name.startswith("@") else name: cell for name, cell in cells.items()}
+    if not cells:
+        return {}
     return dict(zip(names or [f"_c{first + index}" for index in range(len(cells))], cells, strict=True))
 
 
 def _natural(name: str) -> tuple[int, int, str]:
     """Positional names in order of their number, before all others."""
-    return (0, int(name[2:]), "") if name.startswith("_c") and name[2:].isdigit() else (1, 0, name)
+    position = re.fullmatch(r"_c(\d{1,9})", name, re.ASCII)
+    return (0, int(position[1]), name) if position else (1, 0, name)

@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Callable
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -21,12 +23,13 @@ def read_table(content: bytes, name: str, kind: str | None = None, header: bool 
         UserError: the file is not such a table.
     """
     kind = kind or next((kind for ending, kind in KINDS.items() if name.endswith(ending)), None)
-    readers = {"csv": lambda: _csv(content, header), "parquet": lambda: _parquet(content), "json": lambda: _json(content)}
-    if kind not in readers:
+    csv = partial(_csv, header=header)
+    readers: dict[str, Callable[[bytes], pa.Table]] = {"csv": csv, "parquet": _parquet, "json": _json}
+    if kind is None or kind not in readers:
         raise UserError(f"{name}: unknown kind of table; name it .csv, .parquet or .jsonl, or set dataset_format")
     try:
-        table = readers[kind]()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OSError) as error:
+        table = readers[kind](content)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OSError, RecursionError) as error:
         raise UserError(f"{name}: not readable as {kind}: {str(error).splitlines()[0]}") from error
     twice = sorted({column for column in table.column_names if table.column_names.count(column) > 1})
     if twice:
@@ -46,22 +49,40 @@ def _parquet(content: bytes) -> pa.Table:
 
 
 def _csv(content: bytes, header: bool) -> pa.Table:
-    first = content[: content.find(b"\n") + 1] or content
-    names = pa_csv.read_csv(io.BytesIO(first), pa_csv.ReadOptions(autogenerate_column_names=True)).num_columns
-    columns = [f"_c{index}" for index in range(names)]
+    content = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    if not content:
+        raise ValueError("the file is empty")
+    content += b"\n" * (not content.endswith(b"\n"))
+    end = _end_of_first_row(content)
+    width = _read_rows(content[:end], None).num_columns
+    columns = [f"_c{index}" for index in range(width)]
     if header:
-        head = pa_csv.read_csv(
-            io.BytesIO(first),
-            pa_csv.ReadOptions(column_names=columns),
-            convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string())),
-        )
-        columns = [head[column][0].as_py() for column in columns]
+        columns = [cells[0].as_py() or "" for cells in _read_rows(content[:end], columns).columns]
+        content = content[end:]
+    if not content.strip(b"\r\n"):
+        return pa.Table.from_arrays([pa.array([], pa.string())] * width, columns)
+    return _read_rows(content, columns)
+
+
+def _end_of_first_row(content: bytes) -> int:
+    """Where the first row ends: at a line's end that is not inside quotes."""
+    end = quotes = 0
+    while end < len(content):
+        start, end = end, content.find(b"\n", end) + 1 or len(content)
+        quotes += content.count(b'"', start, end)
+        if quotes % 2 == 0:
+            break
+    return end
+
+
+def _read_rows(content: bytes, columns: list[str] | None) -> pa.Table:
+    """The rows of a CSV without a header; only an empty cell is missing."""
     return pa_csv.read_csv(
         io.BytesIO(content),
-        pa_csv.ReadOptions(column_names=columns, skip_rows=int(header)),
+        pa_csv.ReadOptions(column_names=columns, autogenerate_column_names=columns is None),
         pa_csv.ParseOptions(newlines_in_values=True),
         pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.string()),
+            column_types=dict.fromkeys(columns or (), pa.string()),
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
             null_values=[""],

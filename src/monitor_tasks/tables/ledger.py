@@ -98,7 +98,7 @@ class Ledger:
 def quarantine_lines(quarantined: list[Quarantined]) -> bytes:
     """The quarantined records as JSON Lines, in the order in which they were read."""
     lines = [
-        json.dumps({**one.place._asdict(), "reason": one.reason, "explanation": one.explanation, "excerpt": one.excerpt})
+        json.dumps({**one.place._asdict(), **dict(zip(Quarantined._fields[1:], one[1:], strict=True))})
         for one in sorted(quarantined)
     ]
     return "".join(line + "\n" for line in lines).encode()

@@ -146,17 +146,30 @@ def _csv_cells(data: str, key: str) -> Cells:
 def _json_cells(data: str, key: str) -> Cells:
     rows = [line for line in data.splitlines() if line.strip()]
     try:
-        values = [json.loads(data, parse_int=_Digits, parse_float=_Digits, parse_constant=_Digits)]
+        numbers: dict[str, Any] = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), _Digits)
+        cells = _flat(json.loads(data, object_pairs_hook=_without_twins, **numbers))
+        if "\\u" in data:
+            json.dumps(cells, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except ValueError as error:
         if len(rows) > 1 and all(row.lstrip().startswith(("{", "[")) for row in rows):
             raise Unusable(Reason.SEVERAL_ROWS, f"{key}.data holds {len(rows)} JSON lines, expected one") from error
         raise Unusable(Reason.BAD_PAYLOAD, f"{key}.data is not JSON: {error}") from error
     except RecursionError as error:
         raise Unusable(Reason.BAD_PAYLOAD, f"{key}.data is nested too deep") from error
-    value = values[0]
+    return cells
+
+
+def _flat(value: object) -> Cells:
     if isinstance(value, dict):
         return {name: _text(cell) for name, cell in value.items()}
     return [_text(cell) for cell in value] if isinstance(value, list) else [_text(value)]
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    known = dict(pairs)
+    if len(known) < len(pairs):
+        raise ValueError("an object has the same key twice")
+    return known
 
 
 class _Digits(str):

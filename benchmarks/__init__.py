@@ -1,0 +1,1 @@
+"""Speed and memory of the monitor against named peers and limits: `make bench`."""

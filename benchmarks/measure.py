@@ -1,0 +1,126 @@
+"""Time and peak memory of a call in a fresh process, and how the costs of two of them compare."""
+
+import gc
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Literal, NamedTuple
+
+Side = Callable[[Path], Callable[[], int | None]]
+"""From the folder of inputs to the call that is timed: libraries and what was stored before are loaded outside it."""
+
+
+class Cost(NamedTuple):
+    """What one call took."""
+
+    seconds: float
+    megabytes: float = 0.0
+    """Peak of the whole process: libraries and what was loaded before the call included."""
+    answer: int | None = None
+    """What was found; two sides that both say so must say the same, else they did not do the same work."""
+
+    def __str__(self) -> str:
+        time = f"{self.seconds:.2f} s" if self.seconds >= 1 else f"{self.seconds * 1000:.3g} ms"
+        return f"{time}, {self.megabytes:.0f} MB" if self.megabytes else time
+
+
+class Target(NamedTuple):
+    """What performance.md asks of a ratio: so many times better than a peer, or within so many times of a limit."""
+
+    number: float
+    kind: Literal["at least", "at most"] = "at least"
+    of: Literal["time", "memory"] = "time"
+
+    def ratio(self, ours: Cost, theirs: Cost) -> float:
+        """Theirs to ours where we want to be better, ours to theirs where we want to stay near."""
+        mine, other = (ours.seconds, theirs.seconds) if self.of == "time" else (ours.megabytes, theirs.megabytes)
+        return other / mine if self.kind == "at least" else mine / other
+
+    def is_met(self, ratio: float) -> bool:
+        """Whether the ratio is as good as was asked."""
+        return ratio >= self.number if self.kind == "at least" else ratio <= self.number
+
+
+class Peer(NamedTuple):
+    """Whom we compare with: another way to do it, or a fixed cost; without targets the ratio is only shown."""
+
+    name: str
+    side: Side | Cost
+    targets: tuple[Target, ...] = ()
+
+
+class Step(NamedTuple):
+    """One thing that the monitor does, and its peers."""
+
+    name: str
+    ours: Side
+    peers: tuple[Peer, ...]
+
+
+class Row(NamedTuple):
+    """One line of the benchmark's table."""
+
+    step: str
+    ours: Cost
+    peer: str
+    theirs: Cost
+    ratio: float
+    target: str
+    verdict: Literal["met", "not yet", ""]
+
+
+def apart(side: Side, folder: Path) -> Cost:
+    """The cost of one side in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(here, side, folder).result()
+
+
+def here(side: Side, folder: Path) -> Cost:
+    """The cost of one side in this process."""
+    call = side(folder)
+    gc.collect()
+    start = perf_counter()
+    answer = call()
+    return Cost(perf_counter() - start, _peak(), answer)
+
+
+def compare(step: Step, folder: Path, rounds: int, cost: Callable[[Side, Path], Cost] = apart) -> list[Row]:
+    """The rows of one step: all sides take turns, so that a busy minute of the machine meets each of them."""
+    sides = [step.ours, *(peer.side for peer in step.peers)]
+    turns = [[side if isinstance(side, Cost) else cost(side, folder) for side in sides] for _ in range(rounds)]
+    ours, *theirs = [_middle(costs) for costs in zip(*turns, strict=True)]
+    answers = {one.answer for one in (ours, *theirs)} - {None}
+    if len(answers) > 1:
+        raise AssertionError(f"{step.name}: the sides found different things: {answers}")
+    return [
+        _row(step.name, ours, peer, its, target)
+        for peer, its in zip(step.peers, theirs, strict=True)
+        for target in peer.targets or (None,)
+    ]
+
+
+def _row(step: str, ours: Cost, peer: Peer, theirs: Cost, target: Target | None) -> Row:
+    if target is None:
+        return Row(step, ours, peer.name, theirs, Target(0).ratio(ours, theirs), "", "")
+    ratio = target.ratio(ours, theirs)
+    said = f"{target.kind} {target.number:g}× its {target.of}" if target.kind == "at most" else f"{target.number:g}×"
+    return Row(step, ours, peer.name, theirs, ratio, said, "met" if target.is_met(ratio) else "not yet")
+
+
+def _middle(costs: Sequence[Cost]) -> Cost:
+    return Cost(median(one.seconds for one in costs), median(one.megabytes for one in costs), costs[0].answer)
+
+
+def _peak() -> float:
+    """Peak resident megabytes; Linux's ru_maxrss would begin with what the parent held, its VmHWM does not."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        marks = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        if "VmHWM" in marks:
+            return int(marks["VmHWM"].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

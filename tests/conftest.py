@@ -1,0 +1,23 @@
+"""What all tests share: where the repository lies, and the samples beside it."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared(repository: Path) -> Path:
+    """The folder of shared samples; a test that needs it is skipped where it is not there."""
+    folder = repository.parent / "shared/data"
+    if not folder.is_dir():
+        pytest.skip(f"no shared samples at {folder}")
+    return folder

@@ -1,0 +1,49 @@
+"""The library at work: the same bytes anywhere, nothing sent, nothing printed, nothing loaded before it is asked."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor_tasks.monitors.expectations import validate
+from monitor_tasks.profiles.columns import TableProfile
+from tests.monitors.expectations.samples import FROM_PROFILE, PROFILE, TABLE, everything
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_results_are_the_same_bytes_in_any_process_and_order_of_rows() -> None:
+    script = (
+        "import sys; from tests.monitors.expectations.samples import TABLE, everything; "
+        "sys.stdout.buffer.write(everything(TABLE))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)
+    assert run.stdout == everything(TABLE)
+    assert b"Traceback" not in run.stdout
+    backwards = validate(TableProfile.of(TABLE.take(list(range(5, -1, -1)))), (), FROM_PROFILE, None)
+    assert backwards.results == validate(PROFILE, (), FROM_PROFILE, None).results
+
+
+def test_nothing_is_sent_and_nothing_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a network attempt")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    everything(TABLE)
+    assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_importing_the_room_loads_neither_great_expectations_nor_pandas() -> None:
+    script = (
+        "import sys, monitor_tasks.monitors.expectations; "
+        "sys.exit(bool({'great_expectations', 'pandas'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

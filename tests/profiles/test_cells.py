@@ -1,0 +1,108 @@
+"""What kind of thing a cell is: by its text for text, by its type for typed columns."""
+
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from monitor_tasks.profiles.cells import KINDS, Cells, inferred_type
+
+INTEGRAL = {
+    "0": 0,
+    "5": 5,
+    "+5": 5,
+    "-5": -5,
+    "- 5": -5,
+    " 5": 5,
+    "007": 7,
+    "98765432109876543210": 98765432109876543210,
+}
+FRACTIONAL = {"1.0": 1, "-1.50": -1.5, "+ 0.5": 0.5, "1e5": 1e5, "1E-2": 0.01, "2.5e+3": 2500, "1e400": math.inf}
+BOOLEAN = ("true", "false")
+STRING = (
+    *("", ".5", "5.", "1,000", "NaN", "nan", "inf", "-Infinity", "True", "FALSE", "1e", "1.e5", "--5", "5 ", "-  5"),
+    *("5\n", "0x10", "1_000", "٣", "１", "null", "1.5.2", "e5", "-", "+", " "),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        *((text, "Integral") for text in INTEGRAL),
+        *((text, "Fractional") for text in FRACTIONAL),
+        *((text, "Boolean") for text in BOOLEAN),
+        *((text, "String") for text in STRING),
+    ],
+)
+def test_a_text_has_its_kind(text: str, kind: str) -> None:
+    cells = Cells.of(pa.array([text, None, text]))
+    assert (cells.counts, cells.missing) == ({kind: 2}, 1)
+    assert cells.texts.to_pylist() == ([] if kind in ("Integral", "Fractional") else [text, text])
+    known = {**INTEGRAL, **FRACTIONAL}
+    assert cells.numbers.tolist() == ([float(known[text])] * 2 if text in known else [])
+
+
+def test_kinds_are_kept_apart_within_a_column() -> None:
+    cells = Cells.of(pa.array(["1", "x", "1.5", None, "true", "-0.0"]))
+    assert cells.counts == {"Integral": 1, "Fractional": 2, "Boolean": 1, "String": 1}
+    assert cells.numbers.tolist() == [1.0, 1.5, 0.0]
+    assert math.copysign(1, cells.numbers[2]) == 1
+    assert cells.texts.to_pylist() == ["x", "true"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "name"),
+    [
+        ((), "Unknown"),
+        (("Integral",), "Integral"),
+        (("Fractional",), "Fractional"),
+        (("Integral", "Fractional"), "Fractional"),
+        (("Boolean",), "Boolean"),
+        (("Boolean", "Integral"), "String"),
+        (("Boolean", "Fractional"), "String"),
+        (("String",), "String"),
+        (("String", "Integral"), "String"),
+        (KINDS, "String"),
+    ],
+)
+def test_a_column_has_the_type_that_deequ_infers(kinds: tuple[str, ...], name: str) -> None:
+    assert inferred_type(dict.fromkeys(kinds, 1)) == name
+    assert inferred_type({**dict.fromkeys(KINDS, 0), **dict.fromkeys(kinds, 1)}) == name
+
+
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+TYPED = {
+    "int64": (pa.array([1, None, -2]), {"Integral": 2}, [1.0, -2.0], []),
+    "uint8": (pa.array([255], pa.uint8()), {"Integral": 1}, [255.0], []),
+    "float64": (pa.array([1.0, None, math.inf, -0.0]), {"Fractional": 3}, [1.0, math.inf, 0.0], []),
+    "float16": (pa.array([np.float16(0.5)]), {"Fractional": 1}, [0.5], []),
+    "bool": (pa.array([True, None, False]), {"Boolean": 2}, [], ["true", "false"]),
+    "timestamp": (pa.array([MOMENT, None]), {"String": 1}, [], ["2026-01-02 00:00:00.000000Z"]),
+    "decimal": (pa.array([Decimal("1.50"), None]), {"Fractional": 1}, [1.5], []),
+    "decimal without a point": (pa.array([Decimal(15)]), {"Integral": 1}, [15.0], []),
+    "dictionary": (pa.array(["a", None, "7"]).dictionary_encode(), {"Integral": 1, "String": 1}, [7.0], ["a"]),
+    "dictionary of numbers": (pa.array([2, 2]).dictionary_encode(), {"Integral": 2}, [2.0, 2.0], []),
+    "large text": (pa.array(["a", "1"], pa.large_string()), {"Integral": 1, "String": 1}, [1.0], ["a"]),
+    "bytes": (pa.array([b"a", b"\xff"]), {"String": 2}, [], ["b'a'", "b'\\xff'"]),
+    "list": (pa.array([[1, 2], None]), {"String": 1}, [], ["[1, 2]"]),
+    "struct": (pa.array([{"a": 1}]), {"String": 1}, [], ["{'a': 1}"]),
+    "null": (pa.nulls(3), {}, [], []),
+    "nothing": (pa.array([], pa.string()), {}, [], []),
+}
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_a_typed_column_keeps_its_type(name: str) -> None:
+    column, counts, numbers, texts = TYPED[name]
+    for cells in (Cells.of(column), Cells.of(pa.chunked_array([column.slice(0, 1), column.slice(1)]))):
+        assert {kind: count for kind, count in cells.counts.items() if count} == counts
+        assert (cells.numbers.tolist(), cells.texts.to_pylist()) == (numbers, texts)
+        assert cells.missing == column.null_count
+
+
+def test_nan_is_a_number_that_is_not_missing() -> None:
+    cells = Cells.of(pa.array([math.nan, None]))
+    assert (cells.missing, cells.counts, np.isnan(cells.numbers).tolist()) == (1, {"Fractional": 1}, [True])

@@ -1,0 +1,191 @@
+"""The YAML of an endpoint: good ones are read, every mistake is one line with file, line and key."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from monitor_tasks.endpoint import DatasetFormat, Endpoint, json_schema
+from monitor_tasks.value import UserError
+
+GOOD = """\
+endpoint_name: loan-scoring
+root: artifacts
+capture:
+  address: s3://bucket/capture
+  input_names: [income, age]
+  output_names: [score]
+monitors:
+  data_quality:
+    minimum_rows: 100
+    suite: suite.json
+baseline:
+  dataset: file:///data/reference.csv
+  dataset_format: {csv: {header: false}}
+start_date: 2026-01-01T00:00:00Z
+schedule_expression: cron(0 0/6 ? * * *)
+"""
+
+
+def parse(text: str, **more: Any) -> Endpoint:
+    return Endpoint.parse(text, "loan.yaml", **more)
+
+
+def test_a_good_file_is_read() -> None:
+    endpoint = parse(GOOD, home="/home/me")
+    assert endpoint.root == "/home/me/artifacts"
+    assert endpoint.capture.address == "s3://bucket/capture"
+    assert endpoint.configured()["data_quality"].suite == "/home/me/suite.json"
+    assert endpoint.baseline is not None
+    assert endpoint.baseline.dataset == "file:///data/reference.csv"
+    assert endpoint.baseline.dataset_format is not None
+    assert endpoint.baseline.dataset_format.reading == ("csv", False)
+    assert endpoint.schedule.hours == (0, 6, 12, 18)
+    assert Endpoint.from_json(endpoint.model_dump_json(by_alias=True)) == endpoint
+
+
+MISTAKES = {
+    "unknown key": ("root:", "rooot:", 2, "rooot", "unknown key; did you mean root?"),
+    "unlike any key": ("root: artifacts", "root: artifacts\nxyzzy: 1", 3, "xyzzy", "expected one of endpoint_name"),
+    "unknown monitor": ("data_quality:", "data_qualty:", 8, "monitors.data_qualty", "did you mean data_quality?"),
+    "unknown setting": (
+        *("minimum_rows", "minimum_row", 9, "monitors.data_quality.minimum_row"),
+        "did you mean minimum_rows?",
+    ),
+    "unknown format": ("{csv: {header: false}}", "{cvs: {}}", 13, "baseline.dataset_format.cvs", "did you mean csv?"),
+    "two formats": ("{csv: {", "{json: {}, csv: {", 13, "baseline.dataset_format", "exactly one of csv, json"),
+    "missing key": ("root: artifacts\n", "", 1, "root", "this key is missing; add it"),
+    "missing inner key": ("  address: s3://bucket/capture\n", "", 3, "capture.address", "this key is missing"),
+    "wrong type": ("100", "many", 9, "monitors.data_quality.minimum_rows", "valid integer"),
+    "out of range": ("100", "0", 9, "monitors.data_quality.minimum_rows", "greater than or equal to 1"),
+    "text for a list": ("[score]", "score", 6, "capture.output_names", "valid tuple"),
+    "key that is a number": ("root:", "1: 2\nroot:", 2, "1", "strings"),
+    "duplicate key": ("root:", "root: x\nroot:", 3, "root", "stands here twice"),
+    "duplicate inner key": ("    suite:", "    suite: x\n    suite:", 11, "data_quality.suite", "stands here twice"),
+    "parent folder": ("artifacts", "a/../../b", 2, "root", "may not be empty or hold '..'"),
+    "encoded dots": ("artifacts", "s3://b/%2E%2e/c", 2, "root", "may not be empty or hold '..'"),
+    "encoded slash": ("artifacts", "s3://b/x%2fc", 2, "root", "may not be empty or hold '..'"),
+    "NUL in an address": ("artifacts", '"a\\0b"', 2, "root", "NUL"),
+    "backslashes": ("suite.json", "'..\\x'", 10, "monitors.data_quality.suite", "may not be empty"),
+    "empty address": ("artifacts", "''", 2, "root", "may not be empty"),
+    "bad schedule": ("0 0/6 ?", "5 * ?", 15, "schedule_expression", "is not a schedule"),
+    "bad duration": ("start_date: 2", "data_analysis_start_time: 1h\nstart_date: 2", 14, "start_time", "PT1H"),
+    "endless duration": ("start_date", "data_analysis_end_time: P99999999999D\nstart_date", 14, "end_time", "longer"),
+    "bad name": ("loan-scoring", "../loan", 1, "endpoint_name", "pattern"),
+    "name with a line": ("loan-scoring", '"loan\\n"', 1, "endpoint_name", "pattern"),
+    "bad dag id": ("start_date", "retraining: {dag_id: a b}\nstart_date", 14, "retraining.dag_id", "pattern"),
+    "bad train": ("start_date", "retraining: {train: os.system}\nstart_date", 14, "retraining.train", "pattern"),
+    "naive start": ("00Z", "00", 14, "start_date", "needs a time zone"),
+    "start without a time": ("T00:00:00Z", "", 14, "start_date", "needs a time zone"),
+    "no such day": ("2026-01-01", "2026-13-01", 14, "start_date", "month"),
+    "column named twice": ("[score]", "[age]", 3, "capture", "may not name a column twice"),
+    "column of ours": ("[score]", "['@time']", 3, "capture", "may not begin with '@'"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line_with_file_line_and_key(name: str) -> None:
+    old, new, line, key, expected = MISTAKES[name]
+    assert GOOD.count(old) == 1
+    with pytest.raises(UserError) as caught:
+        parse(GOOD.replace(old, new))
+    first = next(one for one in str(caught.value).splitlines() if expected in one)
+    assert first.startswith(f"loan.yaml:{line}: ")
+    assert key in first.split(": ")[1]
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    with pytest.raises(UserError) as caught:
+        parse(GOOD.replace("100", "many").replace("root:", "rooot:"))
+    assert [line.split(": ")[0] for line in str(caught.value).splitlines()] == [
+        *("loan.yaml:1", "loan.yaml:9", "loan.yaml:2"),
+    ]
+
+
+@pytest.mark.parametrize("empty", ["monitors: {}", "monitors:\n  data_quality:"])
+def test_an_endpoint_without_a_monitor_is_refused(empty: str) -> None:
+    text = f"endpoint_name: e\nroot: /r\ncapture: {{address: /c}}\n{empty}\n"
+    with pytest.raises(UserError, match=r"^loan.yaml:4: monitors: name at least one, .*data_quality$"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        *(("a: [1\n", 2), ("\ta: 1", 1), ("a: 1\n---\nb: 2\n", 2), ("a: !!python/object:os.system x", 1)),
+        *(("a: 1\n? [x]\n: 2", 2), ('a: "\0"', 1), ("a: " + "[" * 3000 + "]" * 3000, 1), ("a: !!int x", 1)),
+    ],
+    ids=["cut", "tab", "two documents", "python", "list as key", "NUL", "deep", "bad int"],
+)
+def test_what_is_no_yaml_is_one_line(text: str, line: int) -> None:
+    with pytest.raises(UserError, match=rf"^loan.yaml:{line}: not YAML: [^\n]+$"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["", "hello", "- a", "# only a comment"])
+def test_what_is_no_mapping_says_which_keys_are_expected(text: str) -> None:
+    with pytest.raises(UserError, match=r"^loan.yaml:1: expected keys such as endpoint_name, root"):
+        parse(text)
+
+
+def test_an_alias_that_holds_itself_is_a_mistake_like_any_other() -> None:
+    with pytest.raises(UserError, match=r"^loan.yaml:16: tags.0: "):
+        parse(GOOD + "tags: &x [*x]\n")
+
+
+def test_addresses_stay_below_the_configured_roots() -> None:
+    roots = ["/home/me", "s3://bucket/", "/data"]
+    assert parse(GOOD, home="/home/me", roots=roots).root == "/home/me/artifacts"
+    for outside, line, key in (
+        (["/home/me", "s3://buck", "/data"], 4, "capture.address"),
+        (["/home/m", "s3://bucket", "/data"], 2, "root"),
+        (["/home/me/artifacts", "s3://bucket", "/data"], 10, "monitors.data_quality.suite"),
+        (["/home/me", "s3://bucket", "/datax"], 12, "baseline.dataset"),
+    ):
+        with pytest.raises(UserError, match=rf"^loan.yaml:{line}: {key}: .* lies outside .*MONITOR_TASKS_ROOTS$"):
+            parse(GOOD, home="/home/me", roots=outside)
+
+
+def test_an_endpoint_is_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        parse(GOOD).root = "elsewhere"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        *(
+            ("100", "101"),
+            ("artifacts", "artefacts"),
+            ("[income, age]", "[age, income]"),
+            ("header: false", "header: true"),
+        ),
+        *(
+            ("0/6", "0/8"),
+            ("suite.json", "suite2.json"),
+            ("2026-01-01", "2026-01-02"),
+            ("loan-scoring", "loan_scoring"),
+        ),
+    ],
+)
+def test_every_change_changes_the_hash(old: str, new: str) -> None:
+    assert GOOD.count(old) == 1
+    assert parse(GOOD).config_hash != parse(GOOD.replace(old, new)).config_hash
+
+
+def test_the_hash_is_of_what_is_said_and_not_of_how() -> None:
+    reordered = "".join(reversed(GOOD.splitlines(keepends=True)[:2])) + "".join(GOOD.splitlines(keepends=True)[2:])
+    assert parse(GOOD).config_hash == parse("# a comment\n" + reordered).config_hash
+
+
+@pytest.mark.parametrize(("kind", "reading"), [("json", ("json", True)), ("parquet", ("parquet", True))])
+def test_dataset_formats(kind: str, reading: tuple[str, bool]) -> None:
+    assert DatasetFormat.model_validate({kind: {}}).reading == reading
+
+
+def test_the_committed_schema_is_the_one_of_the_code(repository: Path) -> None:
+    committed = (repository / "docs/endpoint.schema.json").read_text()
+    assert committed == json.dumps(json_schema(), indent=2) + "\n"
+    assert set(json.loads(committed)["required"]) == {"endpoint_name", "root", "capture", "monitors"}
