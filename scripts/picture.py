@@ -8,6 +8,7 @@ Needs Chromium (Debian: apt-get install chromium). The demo is told with few row
 import base64
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -78,6 +79,7 @@ class Tab:
 
 def main() -> None:
     """Tells the demo, opens the run that was handed over to retraining, and keeps the picture of its graph."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     browser = shutil.which("chromium") or sys.exit("no chromium on this machine; apt-get install chromium")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

@@ -36,7 +36,7 @@ PLACES = (
     {"PYTHONHASHSEED": "4711", "TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8", "OMP_NUM_THREADS": "1"},
 )
 SPREAD = 11
-"""By default every eleventh call is killed; they come in fives (write, sync, link, sync, unlink), so every kind is met."""
+"""Every eleventh call is killed by default; they come in fives (write, sync, link, sync, unlink): all kinds are met."""
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace: apt-get install strace")
 

@@ -1,7 +1,6 @@
 """The same verbs from a terminal. Exit codes: 0 no violations, 1 violations, 2 error, 3 no data or not enough."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -11,14 +10,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Column, Table
 
 from monitor_tasks import tasks
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, json_schema, on_a_table
 from monitor_tasks.io.store import Missing, Store, home, list_objects, open_object
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.report import Report, State, Status
+from monitor_tasks.pages.terminal import ledger_table, report_table, windows_table
+from monitor_tasks.report import Status
 from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.value import UserError, Value
 from monitor_tasks.verdict import Permission
@@ -39,7 +38,7 @@ EXIT = {
 
 def _address(text: str) -> str:
     """An address as a person types it: a local path may lead anywhere from here."""
-    return text if "://" in text else os.path.abspath(text)
+    return text if "://" in text else str(Path(text).resolve())
 
 
 Yaml = Annotated[Path, typer.Argument(metavar="ENDPOINT.yaml", help="The endpoint's configuration.")]
@@ -47,6 +46,12 @@ Output = Annotated[str, typer.Option("--output", callback=_address, help="Folder
 Config = Annotated[Path | None, typer.Option("--config", help="YAML: the monitor's section, and dataset_format.")]
 MonitorName = Annotated[str, typer.Option("--monitor", help=f"One of {', '.join(MONITORS)}.")]
 TableAddress = Annotated[str, typer.Argument(metavar="TABLE", callback=_address, help="CSV, Parquet or JSON Lines.")]
+CaptureAddress = Annotated[
+    str, typer.Argument(metavar="CAPTURE_ADDRESS", callback=_address, help="Capture file or folder.")
+]
+BaselineAddress = Annotated[
+    str, typer.Option("--baseline", callback=_address, help="Folder that `suggest` wrote, or SageMaker's baseline.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -114,7 +119,7 @@ def ingest(
     if as_json:
         out.print_json(data=ledger)
     else:
-        _print_ledger(ledger)
+        out.print(ledger_table(ledger))
     return 0 if ledger["totals"]["used"] else 3
 
 
@@ -160,7 +165,7 @@ def check(
     if as_json:
         out.print_json(report.to_json().decode())
     else:
-        _print_report(report)
+        out.print(report_table(report))
     return EXIT[report.status]
 
 
@@ -197,42 +202,11 @@ def _show(results: list[dict[str, Any]], as_json: bool) -> int:
     if as_json:
         out.print_json(data=results[0] if len(results) == 1 else results)
     else:
-        table = Table(Column("window", no_wrap=True), "used", "quarantined", "status", "action", "because")
-        for one in results:
-            counts = one["ledger"]
-            cells = (one["window"], counts["used"], counts["quarantined"], one["status"], one["action"], one["because"])
-            table.add_row(*map(_plain, cells))
-        out.print(table)
+        out.print(windows_table(results))
         for name, address in results[-1]["reports"].items():
             out.print(f"{name}: {address}", soft_wrap=True, markup=False)
     codes = [EXIT[one["status"]] for one in results]
     return next((code for code in (2, 1) if code in codes), 0 if 0 in codes else 3)
-
-
-def _plain(cell: object) -> str:
-    return str(cell).replace("[", "\\[")
-
-
-def _print_ledger(ledger: dict[str, Any]) -> None:
-    table = Table("object", "read", "used", "quarantined", "duplicate", "out of window")
-    fates = ("read", "used", "quarantined", "duplicate", "out_of_window")
-    for name, counts in [*ledger["objects"].items(), ("total", ledger["totals"])]:
-        table.add_row(_plain(name), *(str(counts[fate]) for fate in fates))
-    out.print(table)
-    for reason, count in ledger["reasons"].items():
-        out.print(f"quarantined because {reason}: {count}")
-
-
-def _print_report(report: Report) -> None:
-    counts = ", ".join(f"{len(report.having(state))} {state}" for state in State)
-    out.print(f"{report.status}: {report.rows} rows; constraints: {counts}", markup=False)
-    if report.violations:
-        table = Table("check", "column", "what")
-        for one in report.violations:
-            table.add_row(*map(_plain, (one.constraint.check, one.constraint.subject, one.because)))
-        out.print(table)
-    for text in sorted({one.because for one in report.having(State.UNDECIDED)} | set(report.notes)):
-        out.print(f"note: {text}", markup=False, soft_wrap=True)
 
 
 def _endpoint(path: Path) -> Endpoint:

@@ -1,0 +1,41 @@
+"""Artifacts as tables in a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Column, Table
+
+from monitor_tasks.report import Report, State
+
+FATES = ("read", "used", "quarantined", "duplicate", "out_of_window")
+
+
+def windows_table(results: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a window: what was read, what was found, and what is done."""
+    table = Table(Column("window", no_wrap=True), "used", "quarantined", "status", "action", "because")
+    for one in results:
+        counts = one["ledger"]
+        cells = (one["window"], counts["used"], counts["quarantined"], one["status"], one["action"], one["because"])
+        table.add_row(*(escape(str(cell)) for cell in cells))
+    return table
+
+
+def ledger_table(ledger: Mapping[str, Any]) -> Group:
+    """What became of the records of each object, and why some are in quarantine."""
+    table = Table("object", *(fate.replace("_", " ") for fate in FATES))
+    for name, counts in [*ledger["objects"].items(), ("total", ledger["totals"])]:
+        table.add_row(escape(name), *(str(counts[fate]) for fate in FATES))
+    return Group(table, *(f"quarantined because {reason}: {count}" for reason, count in ledger["reasons"].items()))
+
+
+def report_table(report: Report) -> Group:
+    """The status, the broken constraints, and why others could not be decided."""
+    counts = ", ".join(f"{len(report.having(state))} {state}" for state in State)
+    table = Table("check", "column", "what")
+    for one in report.violations:
+        table.add_row(*(escape(text) for text in (one.constraint.check, one.constraint.subject, one.because)))
+    notes = sorted({one.because for one in report.having(State.UNDECIDED)} | set(report.notes))
+    head = f"{report.status}: {report.rows} rows; constraints: {counts}"
+    return Group(head, *([table] if report.violations else []), *(escape(f"note: {text}") for text in notes))
