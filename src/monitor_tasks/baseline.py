@@ -23,6 +23,8 @@ class Metric(Value):
     """How many rows or cells the number rests on."""
     because: str = ""
     """Why the number is undefined."""
+    deviation: float | None = None
+    """Standard deviation of the number over other samples of as many rows; None where it is not known."""
     details: Mapping[str, float | int | str] = Field(default_factory=dict)
     """What else was learned on the way: effect size, rows of the baseline, group sizes."""
 
@@ -48,6 +50,8 @@ class Constraint(Value):
     """What the metric compares with where a bound is not enough: an inferred type, or the known categories."""
     minimum_rows: int = 1
     """With fewer rows than this the constraint is undecided."""
+    margin: float = 0.0
+    """How many standard deviations of the metric a bound gives way: 0 judges the bare number."""
     enabled: bool = True
     """A disabled constraint is kept in the file and never judged."""
 

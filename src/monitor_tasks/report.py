@@ -96,10 +96,15 @@ def _judge_one(metric: Metric | None, constraint: Constraint) -> Finding:
         state, because = State.UNDECIDED, f"not enough data: {metric.n} rows, {constraint.minimum_rows} needed"
     elif metric.value is None:
         state, because = State.UNDECIDED, metric.because
-    elif constraint.lower is not None and not metric.value >= constraint.lower:
+    elif constraint.lower is not None and not metric.value + _slack(metric, constraint) >= constraint.lower:
         state, because = State.BROKEN, f"{metric.value} is below {constraint.lower}"
-    elif constraint.upper is not None and not metric.value <= constraint.upper:
+    elif constraint.upper is not None and not metric.value - _slack(metric, constraint) <= constraint.upper:
         state, because = State.BROKEN, f"{metric.value} is above {constraint.upper}"
     else:
         state, because = State.KEPT, ""
     return Finding(constraint=constraint, metric=metric, state=state, because=because)
+
+
+def _slack(metric: Metric, constraint: Constraint) -> float:
+    """How far the metric may lie outside a bound by the chance of its sample."""
+    return constraint.margin * (metric.deviation or 0.0)

@@ -32,6 +32,81 @@ class DataQualitySettings(Value):
     """Whether the distance is corrected for the number of rows (SageMaker's name)."""
 
 
+Rule = Literal["observed", "interval"]
+"""How a bound is judged: the bare number as SageMaker does, or only where chance does not explain it."""
+
+
+class ModelQualitySettings(Value):
+    """Model quality: the predictions against the labels that have arrived."""
+
+    monitoring_schedule_name: str = Field("model_quality", pattern=NAME)
+    """The folder of this monitor's executions, as SageMaker names it after the schedule."""
+    problem_type: Literal["BinaryClassification"] = "BinaryClassification"
+    """SageMaker's name of what is predicted."""
+    inference_attribute: str | None = None
+    """Column of the predicted class; left out, it follows from the probability and its threshold."""
+    probability_attribute: str | None = None
+    """Column of the probability of class 1; needed for AUC and curves."""
+    probability_threshold_attribute: float = Field(0.5, ge=0, le=1)
+    """Class 1 is predicted where the probability is larger."""
+    ground_truth_attribute: str = "label"
+    """Column of the label; ground truth that is merged appears under this name."""
+    minimum_rows: int = Field(30, ge=1)
+    """A window with fewer labelled rows is undecided."""
+    rule: Rule = "observed"
+    """``observed``: worse than the baseline is a violation; ``interval``: only by more than three standard deviations."""
+
+
+class Facet(Value):
+    """A group of rows whose outcomes are compared with those of all others."""
+
+    name: str
+    """The facet's column."""
+    value_or_threshold: tuple[str | float, ...] = ()
+    """The values that name the group; one number on a column of many numbers is a threshold. Empty: each value."""
+
+
+class BiasSettings(Value):
+    """Bias: the outcomes of groups compared, before and after the model (Clarify's metrics)."""
+
+    monitoring_schedule_name: str = Field("bias", pattern=NAME)
+    """The folder of this monitor's executions, as SageMaker names it after the schedule."""
+    label: str = "label"
+    """Column of the label; ground truth that is merged appears under this name."""
+    label_values_or_threshold: tuple[str | float, ...] = ("1",)
+    """The labels that count as positive; one number on a column of many numbers is a threshold."""
+    predicted_label: str
+    """Column of the predicted class, or of its probability."""
+    probability_threshold: float | None = Field(None, ge=0, le=1)
+    """The predicted label is a probability; positive where it is larger."""
+    facets: tuple[Facet, ...] = Field(min_length=1)
+    group_variable: str | None = None
+    """Column of the subgroups for conditional demographic disparity."""
+    minimum_rows: int = Field(30, ge=1)
+    """With fewer labelled rows in the group or outside it, the group is undecided."""
+    rule: Rule = "observed"
+    """``observed``: farther from 0 than the baseline is a violation; ``interval``: by more than three deviations."""
+
+
+class AttributionSettings(Value):
+    """Attribution: which features drive the predictions (SHAP), and whether their ranking still holds."""
+
+    monitoring_schedule_name: str = Field("attribution", pattern=NAME)
+    """The folder of this monitor's executions, as SageMaker names it after the schedule."""
+    num_samples: int = Field(1000, ge=2)
+    """How many rows are explained: those with the smallest hashes."""
+    agg_method: Literal["mean_abs", "mean_sq", "median"] = "mean_abs"
+    """How local values become one number for a feature (Clarify's name)."""
+    baseline: Literal["reference"] = "reference"
+    """What the values are relative to: for trees, what the model itself learned from."""
+    seed: int = 0
+    """Same seed, same bytes, where an explainer draws at random."""
+    minimum_rows: int = Field(30, ge=2)
+    """A window with fewer rows is undecided."""
+    threshold: float = Field(0.9, ge=0, le=1)
+    """Smallest nDCG of the features' ranking that is still kept (Clarify's fixed 0.90)."""
+
+
 class Registration(NamedTuple):
     """One monitor's row: everything that follows from it imports nothing heavy."""
 
