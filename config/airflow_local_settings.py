@@ -8,8 +8,17 @@ import os
 import sys
 from importlib import import_module
 
-HEAVY = ("great_expectations", "pandas", "pyarrow.csv", "pyarrow.parquet", "scipy.stats", "sklearn.ensemble")
-OURS = ("monitor_tasks.monitors.expectations", "monitor_tasks.on_tables")
+HEAVY = (
+    "duckdb",
+    "great_expectations",
+    "pandas",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "shap",
+    "sklearn.ensemble",
+)
+OURS = ("monitor_tasks.monitors.expectations", "monitor_tasks.on_tables", "monitor_tasks.retraining")
 
 if os.environ.get("MONITOR_TASKS_PRELOAD") == "1" and "scheduler" in sys.argv:
     for name in (*HEAVY, *OURS):

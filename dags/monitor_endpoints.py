@@ -1,9 +1,12 @@
 """The sentence, once per endpoint: one DAG ``monitor__<endpoint>`` for every file in ``endpoints/``.
 
-    ingest_capture -> suggest_baseline -> validate_data -> choose_action -+-> trigger_retraining
-                                                                          +-> alert
-                                                                          +-> rest
+    ingest_capture -+-> suggest_baseline -+-> validate_data -----+
+                    |                     |                      |                     +-> trigger_retraining
+                    +-> merge_labels -----+-> measure_quality ---+--> choose_action ---+-> alert
+                    |                     +-> check_bias --------+                     +-> rest
+                    +---------------------+-> check_attribution -+
 
+A monitor that is not configured has no box, and without labels to merge there is no merge_labels.
 Only addresses travel between the tasks. A task says whether a check ran; violations are data.
 """
 
@@ -19,6 +22,7 @@ from monitor_connections import site
 
 from monitor_tasks import tasks
 from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.site import load_endpoints
 from monitor_tasks.window import Window
 
@@ -104,9 +108,13 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
             return tasks.suggest_baseline(site(endpoint), window(endpoint), captured, wanted)
 
         @task
-        def validate_data(captured: str, baseline: str) -> str:
-            only("data_quality")
-            return tasks.validate_data(site(endpoint), window(endpoint), captured, baseline)
+        def merge_labels(captured: str) -> str:
+            return tasks.merge_labels(site(endpoint), window(endpoint), captured)
+
+        @task
+        def run_monitor(name: str, rows: str, baseline: str) -> str:
+            only(name)
+            return tasks.run_monitor(site(endpoint), name, window(endpoint), rows, baseline)
 
         @task.branch(trigger_rule="none_failed")
         def choose_action(reports: dict[str, str | None]) -> str:
@@ -127,8 +135,15 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
 
         captured = ingest_capture()
         baseline = suggest_baseline(captured)
-        chosen = choose_action({"data_quality": validate_data(captured, baseline)})
-        chosen >> [trigger_retraining(endpoint), alert(), EmptyOperator(task_id="rest")]
+        monitors = [MONITORS[name] for name in endpoint.configured()]
+        rows = dict.fromkeys(("captured", "explained"), captured)
+        if any(monitor.stage == "labelled" for monitor in monitors):
+            rows["labelled"] = merge_labels(captured)
+        reports = {
+            monitor.name: run_monitor.override(task_id=monitor.task)(monitor.name, rows[monitor.stage], baseline)
+            for monitor in monitors
+        }
+        choose_action(reports) >> [trigger_retraining(endpoint), alert(), EmptyOperator(task_id="rest")]
     return dag
 
 

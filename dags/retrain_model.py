@@ -8,8 +8,8 @@ from pathlib import Path
 from airflow.sdk import DAG, Param, get_current_context, task
 from monitor_connections import site
 
-from monitor_tasks import tasks
 from monitor_tasks.monitors.settings import NAME
+from monitor_tasks.retraining import retrain
 from monitor_tasks.site import Site, load_endpoints
 from monitor_tasks.value import UserError
 from monitor_tasks.window import Window, parse_time
@@ -52,6 +52,6 @@ with DAG(
     @task
     def refit_model() -> str:
         """The new model's address."""
-        return tasks.retrain(*request())
+        return retrain(*request())
 
     check_evidence() >> refit_model()

@@ -134,6 +134,10 @@ class LocalAirflow:
         """The answer of Airflow's API to a request, as JSON."""
         return self._ask("POST", path, json=content)
 
+    def patch(self, path: str, content: Mapping[str, Any]) -> Any:
+        """The answer of Airflow's API to a change, as JSON."""
+        return self._ask("PATCH", path, json=content)
+
     def states(self, dag_id: str) -> dict[str, str]:
         """The state of every run of a DAG by the run's id."""
         runs = self.get(f"/dags/{dag_id}/dagRuns", limit=100)["dag_runs"]

@@ -8,27 +8,29 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import joblib
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from examples.airflow_processes import PROJECT, LocalAirflow, free_port
-from examples.loan_scoring.simulate import simulate
-from examples.loan_scoring.story import FIVE
+from examples.loan_scoring.simulate import simulate, tell_next
+from examples.loan_scoring.story import EIGHT
 from monitor_tasks.io.executions import newest, read_artifact
 from monitor_tasks.site import Site, load_endpoint
+from monitor_tasks.report import Report, Status
 from monitor_tasks.verdict import Action, Verdict
 from monitor_tasks.window import Window, parse_time
 
 ENDPOINT = PROJECT / "dags" / "endpoints" / "loan-scoring.yaml"
-STORY = FIVE
+STORY = EIGHT
 START = parse_time("2026-01-01T00:00:00Z")
 END = START.replace(hour=len(STORY))
 DAG, RETRAINING = "monitor__loan-scoring", "retrain_model"
@@ -45,9 +47,17 @@ class Told(NamedTuple):
     story: str
     used: int
     quarantined: int
+    labelled: int
     verdict: Verdict
+    reports: tuple[Report, ...]
     triggered: str
     """The state of the run that was triggered, with its id; else the action itself."""
+
+    @property
+    def saw(self) -> str:
+        """Which monitor saw what: its violations, or its status where it is not simply healthy."""
+        found = [_saw(report) for report in self.reports]
+        return "\n".join(text for text in found if text) or "all four: healthy"
 
 
 def main(
@@ -103,14 +113,14 @@ def _prepare(airflow: LocalAirflow, progress: Progress, home: Path, rows: int) -
     steps = progress.add_task("simulate the traffic, migrate the database", total=4)
     with ThreadPoolExecutor() as pool:
         migrated = pool.submit(airflow.run, "db", "migrate")
-        simulate(home, STORY, START, rows, seed=7)
+        simulate(home, STORY[:-1], START, rows, seed=7)
         shutil.copy(PROJECT / "examples" / "loan_scoring" / "suite.json", home)
         progress.advance(steps)
         migrated.result()
     progress.update(steps, advance=1, description="read the DAGs")
     airflow.run("dags", "reserialize")
     progress.update(steps, advance=1, description="make the backfill")
-    last = START.replace(hour=len(STORY) - 1)
+    last = START.replace(hour=len(STORY) - 2)
     airflow.run(
         "backfill", "create", "--dag-id", DAG, "--from-date", START.isoformat(), "--to-date", last.isoformat(),
         "--max-active-runs", "4", "--dag-run-conf", json.dumps({"allow_retraining": True}),
@@ -119,21 +129,37 @@ def _prepare(airflow: LocalAirflow, progress: Progress, home: Path, rows: int) -
 
 
 def _follow(airflow: LocalAirflow, progress: Progress, home: Path) -> dict[str, str]:
-    """Starts Airflow and waits until every run is over; the state of each run by its id."""
-    bar = progress.add_task("Airflow starts", total=len(STORY))
+    """Lets the hours pass, then the retraining that they asked for, then the hour after it; all runs' states."""
+    hours = progress.add_task("Airflow starts", total=len(STORY) - 1)
     airflow.start("api-server", "scheduler", "dag-processor")
     airflow.wait_until_up()
+    airflow.patch(f"/dags/{RETRAINING}", {"is_paused": True})  # so that it learns from every hour of the episode
+    states = _wait(
+        airflow, DAG, len(STORY) - 1, lambda done: progress.update(hours, completed=done, description="hours")
+    )
+    retraining = progress.add_task("retraining", total=1)
+    airflow.patch(f"/dags/{RETRAINING}", {"is_paused": False})
+    states |= _wait(airflow, RETRAINING, 1, lambda done: progress.update(retraining, completed=done))
+    after = progress.add_task("the hour after it", total=1)
+    last, model = windows(home)[-1], site(home).model(windows(home)[-1])
+    tell_next(home, STORY, START, joblib.load(model.address))
+    airflow.post(f"/dags/{DAG}/dagRuns", {"logical_date": None, "conf": {"window": str(last)}})
+    states |= _wait(airflow, DAG, len(STORY), lambda done: progress.update(after, completed=done - len(STORY) + 1))
+    return states
+
+
+def _wait(airflow: LocalAirflow, dag_id: str, runs: int, tell: Callable[[int], None]) -> dict[str, str]:
+    """The states of a DAG's runs when so many are over; `tell` hears how many are."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         airflow.check()
-        states = airflow.states(DAG)
-        progress.update(bar, completed=sum(state in DONE for state in states.values()), description="windows")
-        if len(states) == len(STORY) and all(state in DONE for state in states.values()):
-            retraining = airflow.states(RETRAINING)
-            if all(state in DONE for state in retraining.values()) and handed_over(home) <= retraining.keys():
-                return {**states, **retraining}
-        time.sleep(1)
-    raise RuntimeError(f"the runs were not over after {PATIENCE:.0f} s; Airflow's logs are in {home / 'airflow'}")
+        states = airflow.states(dag_id)
+        done = sum(state in DONE for state in states.values())
+        tell(done)
+        if done >= runs and done == len(states):
+            return states
+        time.sleep(0.5)
+    raise RuntimeError(f"the runs of {dag_id} were not over after {PATIENCE:.0f} s: {states}")
 
 
 def site(home: Path) -> Site:
@@ -144,12 +170,6 @@ def site(home: Path) -> Site:
 def windows(home: Path) -> list[Window]:
     """The story's windows."""
     return list(site(home).endpoint.schedule.windows(START, END))
-
-
-def handed_over(home: Path) -> set[str]:
-    """The id of every run that a verdict hands over to."""
-    found = [verdict(home, window) for window in windows(home)]
-    return {_run_id(one) for one in found if one is not None and one.action is Action.RETRAIN}
 
 
 def verdict(home: Path, window: Window) -> Verdict | None:
@@ -164,30 +184,43 @@ def _newest(home: Path, schedule: str, window: Window, name: str) -> bytes | Non
     return read_artifact(place.store, key, name) if key else None
 
 
-def _run_id(verdict: Verdict) -> str:
-    return f"retrain__{verdict.endpoint}__{verdict.episode}"
-
-
 def _told(home: Path, window: Window, story: str, states: dict[str, str]) -> Told:
-    found, ledger = verdict(home, window), _newest(home, "captured", window, "ledger.json")
-    if found is None or ledger is None:
-        raise RuntimeError(f"{window} has no verdict; Airflow's logs are in {home / 'airflow'}")
-    totals, run = json.loads(ledger)["totals"], _run_id(found)
-    triggered = f"{run}: {states[run]}" if found.action is Action.RETRAIN else str(found.action)
-    return Told(window, story, totals["used"], totals["quarantined"], found, triggered)
+    found = verdict(home, window)
+    counts = [
+        _newest(home, *where) for where in (("captured", window, "ledger.json"), ("labelled", window, "labels.json"))
+    ]
+    reports = [_newest(home, name, window, "report.json") for name in site(home).endpoint.configured()]
+    if found is None or None in (*counts, *reports):
+        raise RuntimeError(f"{window} is not complete; Airflow's logs are in {home / 'airflow'}")
+    ledger, labels = (json.loads(content or b"") for content in counts)
+    run = f"retrain__{found.endpoint}__{found.episode}"
+    return Told(
+        window, story, ledger["totals"]["used"], ledger["totals"]["quarantined"], labels["matched"], found,
+        tuple(Report.read(content or b"", str(window)) for content in reports),
+        f"{run}: {states[run]}" if found.action is Action.RETRAIN else str(found.action),
+    )  # fmt: skip
+
+
+def _saw(report: Report) -> str:
+    broken = [f"{one.constraint.metric} {one.constraint.subject}".strip() for one in report.violations]
+    some = ", ".join(broken[:3]) + (f", {len(broken) - 3} more" if len(broken) > 3 else "")
+    quiet = "" if report.status is Status.COMPLETED else str(report.status)
+    return f"{report.monitor}: {some or quiet}" if some or quiet else ""
 
 
 def show(told: list[Told], home: Path) -> None:
     """One line a window, and where everything lies."""
-    fixed = ("window", "story", "rows used", "quarantined", "status", "triggered")
-    table = Table(*(Column(title, no_wrap=True) for title in fixed), "verdict")
+    fixed = ("window", "story", "used", "quarantined", "labelled", "status", "verdict")
+    table = Table(*(Column(title, no_wrap=True) for title in fixed), "who saw what", show_lines=True)
     for one in told:
-        cells = (one.window, one.story, one.used, one.quarantined, one.verdict.status, one.triggered)
-        table.add_row(*map(str, cells), one.verdict.because)
-    Console(width=max(console.width, 190)).print(table)
+        counts = (one.used, one.quarantined, one.labelled)
+        table.add_row(*map(str, (one.window, one.story, *counts, one.verdict.status, one.triggered)), one.saw)
+    Console(width=max(console.width, 200)).print(table)
+    for note in told[-1].reports[0].notes:
+        console.print(f"{told[-1].window}: {note}", soft_wrap=True, markup=False)
     artifacts = home / "artifacts" / "loan-scoring"
-    console.print(f"reports:   {artifacts}/data_quality/yyyy/MM/dd/HH/report.json", soft_wrap=True)
-    console.print(f"baselines: {artifacts}/baselines", soft_wrap=True)
+    console.print(f"reports:   {artifacts}/<monitor>/yyyy/MM/dd/HH/report.json", soft_wrap=True, markup=False)
+    console.print(f"baselines: {artifacts}/baselines, models: {artifacts}/models", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -40,16 +40,32 @@ def simulate(root: Path, story: Sequence[Chapter], start: datetime, rows_per_hou
     pipeline = train(seed)
     model.save(pipeline, root / "model")
     _write_reference(root, pipeline, _stream(seed, REFERENCE))
-    hours, first = [], 1
-    for number, chapter in enumerate(story):
-        people = _scored(pipeline, chapter, rows_per_hour, first, _stream(seed, FIRST_CHAPTER + number))
-        hour = _hour(story, chapter, start.astimezone(UTC))
-        counts = _write_chapter(root, hour, people, _stream(seed, FIRST_WRITING + number))
-        hours.append({"chapter": chapter.name, "hour": hour.start.strftime("%Y-%m-%dT%H:%M:%SZ"), **counts})
-        first += len(people)
-    summary = {"endpoint": ENDPOINT, "variant": VARIANT, "seed": seed, "rows_per_hour": rows_per_hour, "hours": hours}
-    (root / "traffic.json").write_text(json.dumps(summary, indent=2) + "\n")
+    summary = {
+        "endpoint": ENDPOINT, "variant": VARIANT, "seed": seed, "rows_per_hour": rows_per_hour, "first": 1, "hours": [],
+    }  # fmt: skip
+    for _ in story:
+        _tell(root, story, start, pipeline, summary)
     return summary
+
+
+def tell_next(root: Path, story: Sequence[Chapter], start: datetime, pipeline: Pipeline) -> dict[str, Any]:
+    """Write the first chapter of `story` that is not below `root` yet, scored by `pipeline`; returns all counts."""
+    summary: dict[str, Any] = json.loads((root / "traffic.json").read_text())
+    _tell(root, story, start, pipeline, summary)
+    return summary
+
+
+def _tell(root: Path, story: Sequence[Chapter], start: datetime, pipeline: Pipeline, summary: dict[str, Any]) -> None:
+    """Writes the next chapter and adds its counts to the summary."""
+    number = len(summary["hours"])
+    chapter, seed = story[number], summary["seed"]
+    generator = _stream(seed, FIRST_CHAPTER + number)
+    people = _scored(pipeline, chapter, summary["rows_per_hour"], summary["first"], generator)
+    hour = _hour(story, chapter, start.astimezone(UTC))
+    counts = _write_chapter(root, hour, people, _stream(seed, FIRST_WRITING + number))
+    summary["hours"].append({"chapter": chapter.name, "hour": hour.start.strftime("%Y-%m-%dT%H:%M:%SZ"), **counts})
+    summary["first"] += len(people)
+    (root / "traffic.json").write_text(json.dumps(summary, indent=2) + "\n")
 
 
 def train(seed: int) -> Pipeline:

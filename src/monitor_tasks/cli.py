@@ -19,6 +19,7 @@ from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.pages.terminal import ledger_table, report_table, windows_table
 from monitor_tasks.report import Status
 from monitor_tasks.site import Site, load_endpoint
+from monitor_tasks.staging import label_names
 from monitor_tasks.value import UserError, Value
 from monitor_tasks.verdict import Permission
 from monitor_tasks.window import Window, parse_time
@@ -155,7 +156,7 @@ def check(
 
     settings, rows = _table_and_settings(table, monitor, config)
     folder = Store(baseline)
-    known = read_baseline(baseline, lambda name: folder.get(name) if folder.has(name) else None)
+    known = read_baseline(baseline, monitor, settings, lambda name: folder.get(name) if folder.has(name) else None)
     if not known.baseline.constraints:
         raise Missing(f"{baseline}: holds no constraints; name the folder that `monitor-tasks suggest` wrote")
     address = getattr(settings, "suite", None)
@@ -181,7 +182,13 @@ def _run(endpoint: Endpoint, window: Window) -> dict[str, Any]:
     site = Site(endpoint)
     captured = tasks.ingest_capture(site, window)
     baseline = tasks.suggest_baseline(site, window, captured)
-    reports = {"data_quality": tasks.validate_data(site, window, captured, baseline)}
+    rows = dict.fromkeys(("captured", "explained"), captured)
+    if label_names(endpoint):
+        rows["labelled"] = tasks.merge_labels(site, window, captured)
+    reports = {
+        name: tasks.run_monitor(site, name, window, rows[MONITORS[name].stage], baseline)
+        for name in endpoint.configured()
+    }
     no_airflow = Permission(retraining=False, because="only Airflow hands over to retraining")
     verdict = tasks.choose_action(site, window, reports, no_airflow)
     totals = site.ledger(captured)["totals"]
@@ -233,6 +240,7 @@ def _bytes(address: str) -> bytes:
 
 
 def _table_and_settings(table: str, monitor: str, config: Path | None) -> tuple[Value, Any]:
+    from monitor_tasks.tables.captured import features
     from monitor_tasks.tables.files import read_table
 
     if monitor not in MONITORS:
@@ -242,7 +250,8 @@ def _table_and_settings(table: str, monitor: str, config: Path | None) -> tuple[
     if config:
         settings = read_yaml(model, _text(config), str(config)).settled(home() or str(config.absolute().parent)).value
     format_: DatasetFormat | None = settings.dataset_format
-    return settings, read_table(_bytes(table), table, *(format_.reading if format_ else (None, True)))
+    rows = read_table(_bytes(table), table, *(format_.reading if format_ else (None, True)))
+    return settings, features(rows)
 
 
 def _objects(address: str) -> Iterator[tuple[str, bytes]]:

@@ -136,6 +136,18 @@ def _settle(value: Any, home: str) -> Any:
     return value.model_copy(update=changes)
 
 
+def without_addresses(value: Value) -> dict[str, Any]:
+    """What the value says, but for where things lie: moving a folder changes no result."""
+    found: dict[str, Any] = {}
+    for name, field in type(value).model_fields.items():
+        known = getattr(value, name)
+        if isinstance(known, Value):
+            found[name] = without_addresses(known)
+        elif not _is_address(field):
+            found[name] = value.model_dump(mode="json", include={name})[name]
+    return found
+
+
 def _is_address(field: Any) -> bool:
     return "checked_address" in repr(field.metadata) or "checked_address" in repr(field.annotation)
 

@@ -100,6 +100,33 @@ class Reference(Value):
     dataset_format: DatasetFormat | None = None
 
 
+class GroundTruth(Value):
+    """Where the labels arrive."""
+
+    address: Address
+    """The folder that holds the hour folders ``yyyy/MM/dd/HH`` of SageMaker's ground-truth files, or one file."""
+    label_horizon: DurationText = "PT24H"
+    """How long after a window's end its labels are still looked for, by the hour in which they were collected."""
+
+
+class Model(Value):
+    """The model behind the endpoint."""
+
+    address: Address
+    """The model file."""
+    card: Address | None = None
+    """A JSON file beside it: name, version, sha256, decision_threshold, hyper_parameters, features."""
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """The pinned hash of the model file; left out, the card's."""
+    version: str = ""
+    decision_threshold: float | None = Field(None, ge=0, le=1)
+    hyper_parameters: dict[str, float | int | str | bool | None] = Field(default_factory=dict)
+    features: tuple[str, ...] = ()
+    """The columns that the model expects, in order; left out, the card's, or the capture's input names."""
+    allow_pickle: bool = False
+    """Whether a joblib or pickle file may be loaded: it can run any code, so only where you wrote it yourself."""
+
+
 class Retraining(Value):
     """What a changed world may trigger."""
 
@@ -134,6 +161,10 @@ class Endpoint(Value):
     """Where everything that we write goes, below a folder of the endpoint's name."""
     capture: Capture
     monitors: Annotated[Monitors, AfterValidator(_watches)]
+    ground_truth: GroundTruth | None = None
+    """Needed by the monitors that look at labels."""
+    model: Model | None = None
+    """Needed by attribution; its version is recorded in every report."""
     baseline: Reference | None = None
     """Left out, the first window with enough rows becomes the baseline."""
     schedule_expression: ScheduleText = "cron(0 * ? * * *)"

@@ -1,25 +1,26 @@
 """The verbs on files in hand: ingest capture files, suggest a baseline from a table, check a table against one."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from monitor_tasks.baseline import Baseline, Constraint, Constraints, in_order
+from monitor_tasks.baseline import Baseline, Constraints, in_order
+from monitor_tasks.dialects import obeying, suggested_files, violation_files
 from monitor_tasks.endpoint import Capture
 from monitor_tasks.monitors.data_quality import align
-from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.monitors.settings import MONITORS, AttributionSettings
 from monitor_tasks.profiles.columns import Edges, TableProfile
-from monitor_tasks.profiles.sketch import SageMakerBlock
-from monitor_tasks.report import Finding, Report, judge
-from monitor_tasks.sagemaker.constraints import constraints_json
-from monitor_tasks.sagemaker.constraints_reading import read_constraints
-from monitor_tasks.sagemaker.statistics import statistics_json
-from monitor_tasks.sagemaker.violations import violations_json
+from monitor_tasks.report import Finding, ModelCard, Report, judge
 from monitor_tasks.tables.captured import Names, Span, capture
+from monitor_tasks.tables.explained import explain, predicted
 from monitor_tasks.tables.files import table_bytes
+from monitor_tasks.tables.labelled import merge as merge_rows
+from monitor_tasks.tables.labels import read_labels
 from monitor_tasks.tables.ledger import quarantine_lines
+from monitor_tasks.tables.sampling import smallest_hashes
 from monitor_tasks.value import UserError, Value
 
 BOUNDS = "bounds.json"
@@ -42,11 +43,11 @@ class Checked(NamedTuple):
     notes: tuple[str, ...]
     artifacts: Mapping[str, bytes]
 
-    def report(self, endpoint: str, window: str) -> Report:
-        """The report of the check, for one endpoint and window."""
+    def report(self, endpoint: str, window: str, model: ModelCard | None = None, notes: tuple[str, ...] = ()) -> Report:
+        """The report of the check, for one endpoint and window; `notes` are told beside its own."""
         return Report(
             endpoint=endpoint, window=window, monitor=self.monitor, baseline=self.baseline, rows=self.rows,
-            findings=self.findings, notes=self.notes,
+            findings=self.findings, notes=(*self.notes, *notes), model=model,
         )  # fmt: skip
 
 
@@ -61,30 +62,63 @@ def ingest(objects: Iterable[tuple[str, bytes]], span: Span, settings: Capture) 
     }
 
 
+def merge(captured: pa.Table, objects: Iterable[tuple[str, bytes]], names: tuple[str, ...]) -> dict[str, bytes]:
+    """The captured rows with their labels, the counts of what matched, and the labels in quarantine."""
+    labels = read_labels(objects)
+    with TemporaryDirectory() as spill:
+        merged = merge_rows(captured, labels.table, names, spill=spill)
+    counts = {"schema_version": 1, **merged.counts._asdict(), "labels": json.loads(labels.ledger.to_json())}
+    return {
+        "labelled.parquet": table_bytes(merged.table),
+        "labels.json": json.dumps(counts, indent=2).encode(),
+        "quarantined_labels.jsonl": quarantine_lines(labels.quarantined),
+    }
+
+
+def explained(rows: pa.Table, model: Any, features: tuple[str, ...], settings: AttributionSettings) -> pa.Table:
+    """The SHAP values of the rows with the smallest hashes."""
+    return explain(smallest_hashes(rows, settings.num_samples), model, features, settings.seed)
+
+
+def without(rows: pa.Table, names: tuple[str, ...]) -> pa.Table:
+    """The rows without the columns of these names, where they have them."""
+    return rows.drop_columns([name for name in names if name in rows.column_names])
+
+
+def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all tables; a column that one of them lacks is missing there."""
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def rescored(rows: pa.Table, model: Any, features: tuple[str, ...], outputs: tuple[str, ...]) -> pa.Table:
+    """The rows with the first output replaced by what another model predicts for them."""
+    if not outputs or outputs[0] not in rows.column_names:
+        raise UserError("capture.output_names is not set: it must name the column of the model's prediction")
+    texts = pa.array([repr(float(value)) for value in predicted(rows, model, features)], pa.string())
+    return rows.set_column(rows.column_names.index(outputs[0]), outputs[0], texts)
+
+
 def suggest(name: str, settings: Value, rows: pa.Table) -> dict[str, bytes]:
     """The files of one monitor's baseline, suggested from the rows: ours, and SageMaker's beside them."""
     monitor = MONITORS[name].monitor(settings)
-    edges = Edges.of(rows)
+    edges = Edges.of(rows) if name == "data_quality" else Edges({})
     profile = monitor.profile(rows, edges)
     constraints = in_order(monitor.suggest([profile]), rows.column_names)
     return {
         BOUNDS: Constraints(monitor=name, constraints=constraints).to_json(),
         "edges.json": edges.to_json(),
         "profile.json": profile.to_json(),
-        "statistics.json": statistics_json(SageMakerBlock.of(rows)),
-        "constraints.json": constraints_json(constraints),
+        **suggested_files(name, monitor, rows, profile),
     }
 
 
-def read_baseline(id_: str, file: Callable[[str], bytes | None]) -> Known:
-    """The baseline in the files that `file` gives by name; edits of SageMaker's constraints.json are obeyed."""
-    bounds, theirs, profile = file(BOUNDS), file("constraints.json"), file("profile.json")
-    constraints = Constraints.read(bounds, BOUNDS).constraints if bounds else ()
-    if theirs:
-        constraints = _obeying(read_constraints(theirs, "constraints.json"), constraints)
-    edges = file("edges.json")
+def read_baseline(id_: str, name: str, settings: Value, file: Callable[[str], bytes | None]) -> Known:
+    """The baseline in the files that `file` gives by name; edits of SageMaker's own file are obeyed."""
+    monitor = MONITORS[name].monitor(settings)
+    bounds, profile, edges = file(BOUNDS), file("profile.json"), file("edges.json")
+    constraints = obeying(name, Constraints.read(bounds, BOUNDS).constraints if bounds else (), file)
     return Known(
-        Baseline(id_, constraints, TableProfile.from_json(profile) if profile else TableProfile()),
+        Baseline(id_, constraints, monitor.read_profile(profile) if profile else None),
         Edges.from_json(edges) if edges else Edges({}),
     )
 
@@ -93,19 +127,15 @@ def check(name: str, settings: Value, rows: pa.Table, known: Known, suite: bytes
     """The rows against a baseline: findings, and the files of SageMaker's monitoring run beside ours."""
     monitor = MONITORS[name].monitor(settings)
     baseline = known.baseline
-    rows, note = align(rows, baseline.constraints)
+    rows, note = align(rows, baseline.constraints) if name == "data_quality" else (rows, "")
     profile = monitor.profile(rows, known.edges)
-    findings = judge(monitor.measure(profile, baseline), baseline.constraints)
-    findings, results = _validated(profile, findings, suite, rows)
-    artifacts = {
-        "profile.json": profile.to_json(),
-        "statistics.json": statistics_json(SageMakerBlock.of(rows)),
-        "constraints.json": constraints_json(in_order(monitor.suggest([profile]), rows.column_names)),
-        "constraint_violations.json": violations_json(findings),
-        "expectations.json": results,
-    }
+    metrics = monitor.measure(profile, baseline) if baseline.constraints else []
+    findings = judge(metrics, baseline.constraints)
+    artifacts = {"profile.json": profile.to_json(), **suggested_files(name, monitor, rows, profile)}
+    if name == "data_quality":
+        findings, artifacts["expectations.json"] = _validated(profile, findings, suite, rows)
     notes = tuple(text for text in (note,) if text)
-    return Checked(name, baseline.id, profile.rows, findings, notes, artifacts)
+    return Checked(name, baseline.id, profile.rows, findings, notes, {**artifacts, **violation_files(name, findings)})
 
 
 def _validated(profile: TableProfile, findings: tuple[Finding, ...], suite: bytes, rows: pa.Table) -> Any:
@@ -116,16 +146,3 @@ def _validated(profile: TableProfile, findings: tuple[Finding, ...], suite: byte
     except ValueError as error:
         raise UserError(f"the suite is not JSON: {error}; write a JSON file of standard expectations") from error
     return validate(profile, findings, own if rows.num_rows else None, rows)
-
-
-def _obeying(theirs: tuple[Constraint, ...], ours: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
-    """Our constraints with the bounds that stand in SageMaker's file; what a user took out there is gone."""
-    known = {one.key: one for one in ours}
-    edited = tuple(
-        one.model_copy(update={"minimum_rows": known[one.key].minimum_rows, "reason": known[one.key].reason})
-        if one.key in known
-        else one
-        for one in theirs
-    )
-    spoken = {one.check for one in theirs}
-    return (*edited, *(one for one in ours if one.check not in spoken))

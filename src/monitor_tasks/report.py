@@ -1,10 +1,12 @@
 """Report: kept, broken, undecided or failed. Constraints judge metrics; a violation is a metric outside its bounds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
+from pydantic import Field
+
 from monitor_tasks.baseline import Constraint, Metric
-from monitor_tasks.value import Artifact, Value
+from monitor_tasks.value import Address, Artifact, Value
 
 
 class State(StrEnum):
@@ -35,6 +37,28 @@ class Finding(Value):
     because: str = ""
 
 
+class ModelCard(Value):
+    """The model that a window's predictions came from, as far as it was declared."""
+
+    name: str = ""
+    version: str = ""
+    sha256: str = ""
+    decision_threshold: float | None = None
+    hyper_parameters: Mapping[str, float | int | str | bool | None] = Field(default_factory=dict)
+    features: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    address: Address | None = None
+
+    def changes(self, former: "ModelCard") -> tuple[str, ...]:
+        """What differs from the former model, one line each."""
+        names = ("version", "sha256", "decision_threshold", "hyper_parameters")
+        return tuple(
+            f"the model's {name} changed from {getattr(former, name)} to {getattr(self, name)}"
+            for name in names
+            if getattr(former, name) != getattr(self, name)
+        )
+
+
 class Report(Artifact):
     """What one monitor found in one window."""
 
@@ -46,6 +70,8 @@ class Report(Artifact):
     rows: int
     """Rows that the monitor saw."""
     findings: tuple[Finding, ...]
+    model: ModelCard | None = None
+    """The model that made the window's predictions."""
     notes: tuple[str, ...] = ()
     """What a reader should know beside the findings: a changed model, a column matched by position."""
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from monitor_tasks.io.executions import (
     read_log,
     read_manifest,
 )
-from monitor_tasks.report import Report
+from monitor_tasks.report import ModelCard, Report
 from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Outcome
 from monitor_tasks.window import Window, format_time, parse_time
@@ -54,11 +55,11 @@ class Site:
         store, key = storage.open_object(address, self.credentials)
         return store.get(key)
 
-    def table(self, captured: str) -> Any:
-        """The captured table of an ingested window, as an Arrow table."""
+    def table(self, key: str, name: str = "captured.parquet") -> Any:
+        """A table that an execution wrote, as an Arrow table."""
         from monitor_tasks.tables.files import read_table
 
-        return read_table(read_artifact(self.store, captured, "captured.parquet"), "captured.parquet")
+        return read_table(read_artifact(self.store, key, name), name)
 
     def ledger(self, captured: str) -> dict[str, Any]:
         """The ledger of an ingested window."""
@@ -97,20 +98,34 @@ class Site:
         return read_artifact(self.store, key, file)
 
     def pinned(self, window: Window) -> str:
-        """The baseline that holds for the window: the newest pin that is not from later; empty where none is."""
-        pins = [json.loads(entry) for entry in read_log(self.store, self._pins)]
+        """The baseline that holds for the window; empty where none is pinned."""
+        return str((self._held("baselines", window) or {}).get("baseline", ""))
+
+    def model(self, window: Window) -> ModelCard | None:
+        """The model that the endpoint points at in the window: the newest pin, else what the configuration says."""
+        pin = self._held("models", window)
+        if pin is not None:
+            return ModelCard.model_validate(pin["model"])
+        settings = self.endpoint.model
+        if settings is None:
+            return None
+        card = json.loads(self.read(settings.card)) if settings.card else {}
+        said = settings.model_dump(exclude_defaults=True, exclude={"card", "allow_pickle"})
+        return ModelCard.model_validate({**card, **said})
+
+    def _held(self, what: str, window: Window) -> dict[str, Any] | None:
+        """The newest pin that is not from later than the window."""
+        pins = [json.loads(entry) for entry in read_log(self.store, f"{self.name}/{what}/pins")]
         held = [pin for pin in pins if pin["since"] is None or parse_time(pin["since"]) <= window.start]
-        return str(held[-1]["baseline"]) if held else ""
+        return held[-1] if held else None
 
-    def pin(self, baseline: str, because: str, since: Window | None = None) -> None:
-        """Lets a baseline hold from a window on, earlier windows keep theirs; without a window, the first pin holds."""
-        start = None if since is None else format_time(since.start)
-        pin = json.dumps({"baseline": baseline, "since": start, "because": because}).encode()
-        append(self.store, self._pins, lambda pins: None if pin in pins or (pins and not start) else pin)
-
-    @property
-    def _pins(self) -> str:
-        return f"{self.name}/baselines/pins"
+    def pin(self, what: str, content: Mapping[str, Any], because: str, since: datetime | None = None) -> None:
+        """Lets a baseline or a model hold from a moment on, earlier windows keep theirs; with none, the first holds."""
+        start = None if since is None else format_time(since)
+        pin = json.dumps({**content, "since": start, "because": because}).encode()
+        append(
+            self.store, f"{self.name}/{what}/pins", lambda pins: None if pin in pins or (pins and not start) else pin
+        )
 
     def evidence_key(self, episode: str) -> str:
         """Where the evidence of an episode's retraining lies."""

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.io import store as storage
-from monitor_tasks.io.executions import Execution, append, digest, read_artifact, read_manifest
+from monitor_tasks.io.executions import append, digest, read_artifact, read_manifest
+from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.site import Site
-from monitor_tasks.value import UserError, Value
+from monitor_tasks.staging import hash_of, label_names, staged, suggested_baseline
+from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Action, Outcome, Permission, Verdict, decide, episode_around
-from monitor_tasks.window import Window
+from monitor_tasks.window import Window, parse_duration
 
 
 def permission(endpoint: Endpoint, asked: bool | None, backfill: bool) -> Permission:
@@ -33,7 +34,7 @@ def ingest_capture(site: Site, window: Window) -> str:
     found = storage.list_objects(settings.address, site.credentials, hours)
     objects = [(key, store.get(key)) for store, key in found]
     inputs = {f"object {key}": digest(content) for key, content in objects}
-    execution = site.execution("captured", window, {**inputs, "window": str(window), "capture": _hash(settings)})
+    execution = site.execution("captured", window, {**inputs, "window": str(window), "capture": hash_of(settings)})
     if done := execution.committed():
         return done
     own = {storage.hour_folder(hour) for hour in window.hours()}
@@ -42,55 +43,56 @@ def ingest_capture(site: Site, window: Window) -> str:
     return execution.commit(ingest(objects, span, settings), shown=("ledger.json",))
 
 
+def merge_labels(site: Site, window: Window, captured: str) -> str:
+    """The captured rows with the labels that have arrived, and the counts of what matched."""
+    from monitor_tasks.on_tables import merge
+
+    objects = _label_objects(site, window)
+    inputs = {"captured": captured, **{f"object {key}": digest(content) for key, content in objects}}
+    execution = site.execution("labelled", window, {**inputs, "names": ",".join(label_names(site.endpoint))})
+    if done := execution.committed():
+        return done
+    files = merge(site.table(captured), objects, label_names(site.endpoint))
+    return execution.commit(files, shown=("labels.json",))
+
+
 def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = "") -> str:
     """The baseline of the window: the one asked for, the one pinned, or one suggested now; empty where none can be."""
-    from monitor_tasks.on_tables import suggest
-
     if pinned := wanted or site.pinned(window):
         read_manifest(site.store, site.baseline_key(pinned))
         return pinned
-    rows, source = _reference(site, captured)
-    settings = site.endpoint.configured()
-    execution = Execution(
-        site.store, f"{site.name}/baselines", {"reference": source, "monitors": _hash(site.endpoint.monitors)}
-    )
-    if not execution.committed():
-        if any(rows.num_rows < one.minimum_rows for one in settings.values()):
-            return ""
-        files = {
-            f"{name}/{file}": content
-            for name, one in settings.items()
-            for file, content in suggest(name, one, rows).items()
-        }
-        execution.commit(files)
-    because = f"suggested from {'the reference' if site.endpoint.baseline else f'the window {window}'}"
-    site.pin(execution.revision, because)
+    rows, source = _reference(site, window, captured)
+    baseline = suggested_baseline(site, rows, source, site.model(window))
+    if baseline:
+        because = f"suggested from {'the reference' if site.endpoint.baseline else f'the window {window}'}"
+        site.pin("baselines", {"baseline": baseline}, because)
     return site.pinned(window)
 
 
-def validate_data(site: Site, window: Window, captured: str, baseline: str) -> str:
-    """The data-quality report of the window, validated by Great Expectations."""
+def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str) -> str:
+    """One monitor's report of the window; `rows` is the execution whose table it reads."""
     from monitor_tasks.on_tables import check, read_baseline
-    from monitor_tasks.tables.captured import features
 
-    settings = site.endpoint.configured()["data_quality"]
-    suite = site.read(settings.suite) if settings.suite else b""
-    inputs = {"captured": captured, "baseline": baseline, "settings": _hash(settings), "suite": digest(suite)}
-    execution = site.execution(settings.monitoring_schedule_name, window, inputs)
+    settings, model = site.endpoint.configured()[name], site.model(window)
+    suite = site.read(settings.suite) if getattr(settings, "suite", None) else b""
+    inputs = {"rows": rows, "baseline": baseline, "settings": hash_of(settings), "suite": digest(suite)}
+    execution = site.execution(
+        settings.monitoring_schedule_name, window, {**inputs, "model": hash_of(model) if model else ""}
+    )
     if done := execution.committed():
         return done
-    known = read_baseline(baseline, lambda file: site.baseline_file(baseline, f"data_quality/{file}"))
-    rows = features(site.table(captured))
-    checked = check("data_quality", settings, rows, known, suite)
-    report = checked.report(site.name, str(window))
-    shown = tuple(name for name in checked.artifacts if name in SHOWN)
+    known = read_baseline(baseline, name, settings, lambda file: site.baseline_file(baseline, f"{name}/{file}"))
+    table = site.table(rows, "labelled.parquet" if MONITORS[name].stage == "labelled" else "captured.parquet")
+    checked = check(name, settings, staged(site, name, table, model), known, suite)
+    report = checked.report(site.name, str(window), model, _changes(site, window, baseline))
+    shown = tuple(file for file in checked.artifacts if file in SHOWN)
     return execution.commit({**checked.artifacts, "report.json": report.to_json()}, (*shown, "report.json"))
 
 
 def choose_action(site: Site, window: Window, reports: Mapping[str, str], permission: Permission) -> Verdict:
     """What is done about the window; an episode gets its number once, and asks for retraining once."""
     outcome = Outcome.of([site.report(key) for key in reports.values()])
-    execution = site.execution("verdict", window, {**reports, "permission": _hash(permission)})
+    execution = site.execution("verdict", window, {**reports, "permission": hash_of(permission)})
     if done := execution.committed():
         return Verdict.read(read_artifact(site.store, done, "verdict.json"), done)
     if not site.endpoint.schedule.has(window):
@@ -106,38 +108,44 @@ def choose_action(site: Site, window: Window, reports: Mapping[str, str], permis
     return verdict
 
 
-def retrain(site: Site, episode: str, window: Window) -> str:
-    """Retrains on an episode's evidence through the endpoint's own function, and records the new model; once."""
-    evidence = json.loads(site.store.get(site.evidence_key(episode)))
-    if evidence["window"] != str(window):
-        raise UserError(f"episode {episode} of {site.name} was handed over by {evidence['window']}, not by {window}")
-    record = f"{site.name}/episodes/{episode}/retrained.json"
-    if not site.store.has(record):
-        module, _, function = (site.endpoint.retraining.train or "").partition(":")
-        if not function:
-            raise UserError(f"{site.name}: retraining.train is not set; name a function such as package.module:train")
-        output = site.store.address_of(f"{site.name}/models/{episode}")
-        model = getattr(import_module(module), function)({**evidence, "root": site.endpoint.root, "output": output})
-        site.store.create(record, json.dumps({"schema_version": 1, "model": model, **evidence}, indent=2).encode())
-    return str(json.loads(site.store.get(record))["model"])
-
-
 SHOWN = ("statistics.json", "constraints.json", "constraint_violations.json", "analysis.json")
 """What SageMaker's users look for in a window's folder."""
 
 
-def _hash(value: Value) -> str:
-    return digest(value.to_json())
+def _label_objects(site: Site, window: Window) -> list[tuple[str, bytes]]:
+    """Every label file that may hold labels of the window."""
+    settings = site.endpoint.ground_truth
+    if settings is None:
+        raise UserError(f"{site.name}: ground_truth is not set; the monitors of labels need its address")
+    late = Window(window.start, window.end + parse_duration(settings.label_horizon))
+    try:
+        found = storage.list_objects(settings.address, site.credentials, late)
+    except storage.Missing:
+        return []
+    return [(key, store.get(key)) for store, key in found]
 
 
-def _reference(site: Site, captured: str) -> tuple[Any, str]:
+def _changes(site: Site, window: Window, baseline: str) -> tuple[str, ...]:
+    """What the window was judged by that the window before it was not."""
+    if not site.endpoint.schedule.has(window):
+        return ()
+    before = site.endpoint.schedule.ending(window.start)
+    model, former = site.model(window), site.model(before)
+    notes = model.changes(former) if model and former else ()
+    changed = site.pinned(before) not in ("", baseline)
+    return (*notes, f"the baseline changed from {site.pinned(before)} to {baseline}") if changed else notes
+
+
+def _reference(site: Site, window: Window, captured: str) -> tuple[Any, str]:
     """The rows that a baseline is suggested from, and a hash that tells them from others."""
-    from monitor_tasks.tables.captured import features
     from monitor_tasks.tables.files import read_table
 
     reference = site.endpoint.baseline
+    if reference is None and label_names(site.endpoint):
+        labelled = merge_labels(site, window, captured)
+        return site.table(labelled, "labelled.parquet"), labelled
     if reference is None:
-        return features(site.table(captured)), captured
+        return site.table(captured), captured
     content = site.read(reference.dataset)
     kind, header = reference.dataset_format.reading if reference.dataset_format else (None, True)
     return read_table(content, reference.dataset, kind, header), digest(content)

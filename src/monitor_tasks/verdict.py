@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
         return cls(
             next((status for status in order if status in found), Status.NO_DATA),
             frozenset(constraint.cause for constraint in broken),
-            tuple(f"{one.check} of {one.subject or 'the table'}" for one in broken),
+            tuple(f"{one.metric} of {one.subject}" if one.subject else one.metric for one in broken),
         )
 
 

@@ -23,7 +23,7 @@ def of_json(data: Any, **more: Any) -> bytes:
     return record(inputs=data if isinstance(data, str) else json.dumps(data), inputs_as="JSON", **more)
 
 
-def captured(*lines: bytes, names: Names = Names(), span: Span = Span(), **more: Any) -> Captured:  # noqa: B008
+def captured(*lines: bytes, names: Names = Names(), span: Span = Span(), **more: Any) -> Captured:
     return capture([("o.jsonl", b"\n".join(lines))], span, names, **more)
 
 

@@ -18,6 +18,7 @@ class DataQuality(NamedTuple):
     """The data-quality monitor of one endpoint."""
 
     settings: DataQualitySettings
+    read_profile = staticmethod(TableProfile.from_json)
 
     def profile(self, rows: pa.Table, edges: Edges | None) -> TableProfile:
         """What is remembered of the rows, counted on the baseline's edges."""

@@ -54,7 +54,7 @@ class ModelQualitySettings(Value):
     minimum_rows: int = Field(30, ge=1)
     """A window with fewer labelled rows is undecided."""
     rule: Rule = "observed"
-    """``observed``: worse than the baseline is a violation; ``interval``: only by more than three standard deviations."""
+    """``observed``: worse than the baseline is a violation; ``interval``: only by more than three deviations."""
 
 
 class Facet(Value):
@@ -135,6 +135,21 @@ MONITORS = {
             "captured",
             "monitor_tasks.monitors.data_quality:DataQuality",
             DataQualitySettings,
+        ),
+        Registration(
+            "model_quality",
+            "measure_quality",
+            "labelled",
+            "monitor_tasks.monitors.model_quality:ModelQuality",
+            ModelQualitySettings,
+        ),
+        Registration("bias", "check_bias", "labelled", "monitor_tasks.monitors.bias:Bias", BiasSettings),
+        Registration(
+            "attribution",
+            "check_attribution",
+            "explained",
+            "monitor_tasks.monitors.attribution:Attribution",
+            AttributionSettings,
         ),
     )
 }

@@ -12,14 +12,15 @@ from monitor_tasks.report import Report, State
 FATES = ("read", "used", "quarantined", "duplicate", "out_of_window")
 
 
-def windows_table(results: Sequence[Mapping[str, Any]]) -> Table:
-    """One line a window: what was read, what was found, and what is done."""
-    table = Table(Column("window", no_wrap=True), "used", "quarantined", "status", "action", "because")
+def windows_table(results: Sequence[Mapping[str, Any]]) -> Group:
+    """One line a window: what was read, what was found, and what is done; then why, where something is."""
+    titles = ("window", "used", "quarantined", "status", "action")
+    table = Table(*(Column(title, no_wrap=True) for title in titles))
     for one in results:
         counts = one["ledger"]
-        cells = (one["window"], counts["used"], counts["quarantined"], one["status"], one["action"], one["because"])
+        cells = (one["window"], counts["used"], counts["quarantined"], one["status"], one["action"])
         table.add_row(*(escape(str(cell)) for cell in cells))
-    return table
+    return Group(table, *(escape(f"{one['window']}: {one['because']}") for one in results))
 
 
 def ledger_table(ledger: Mapping[str, Any]) -> Group:

@@ -13,7 +13,6 @@ from monitor_tasks.profiles.cells import Cells, inferred_type
 from monitor_tasks.profiles.columns import TEXT_LIMIT, Counts
 from monitor_tasks.profiles.kll import KLLSketch, Numbers
 
-
 _TILE = 1024
 _NUMERIC = ("Integral", "Fractional")
 

@@ -1,0 +1,93 @@
+"""SageMaker's files of each monitor: what is written beside ours, and what is read back when a user has edited it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from monitor_tasks.baseline import Constraint, in_order
+from monitor_tasks.profiles.sketch import SageMakerBlock
+from monitor_tasks.report import Finding
+from monitor_tasks.sagemaker import attribution, bias, constraints, constraints_reading, model_quality, violations
+from monitor_tasks.sagemaker.statistics import statistics_json
+
+Files = dict[str, bytes]
+Reader = Callable[[bytes, str], tuple[Constraint, ...]]
+Writer = Callable[[Sequence[Constraint]], bytes]
+VIOLATIONS = "constraint_violations.json"
+
+
+def suggested_files(name: str, monitor: Any, rows: pa.Table, profile: Any) -> Files:
+    """SageMaker's statistics and suggested constraints of the rows."""
+    suggested = in_order(monitor.suggest([profile]), rows.column_names)
+    return _SUGGESTED[name](monitor, rows, profile, suggested)
+
+
+def violation_files(name: str, findings: Sequence[Finding]) -> Files:
+    """SageMaker's list of violations; Clarify's monitors write none where there is none."""
+    content = _VIOLATIONS[name](findings)
+    return {} if content is None else {VIOLATIONS: content}
+
+
+def obeying(name: str, ours: tuple[Constraint, ...], file: Callable[[str], bytes | None]) -> tuple[Constraint, ...]:
+    """Our constraints with the bounds that a user has edited in SageMaker's file; a baseline of theirs alone is read.
+
+    What the file says as we would write it stays ours; what a user took out there is gone.
+    """
+    where, read, write = _CONSTRAINTS[name]
+    content = file(where)
+    if not content or (ours and write is None):
+        return ours
+    theirs = {one.key: one for one in read(content, where)}
+    if write is None or not ours:
+        return tuple(theirs.values())
+    written = {one.key: one for one in read(write(ours), where)}
+    kept = tuple(_edited(one, written, theirs) for one in ours if one.key in theirs or one.key not in written)
+    known = {one.key for one in ours}
+    return (*kept, *(one for key, one in theirs.items() if key not in known))
+
+
+def _edited(mine: Constraint, written: dict[str, Constraint], theirs: dict[str, Constraint]) -> Constraint:
+    said = theirs.get(mine.key)
+    if said is None or said == written.get(mine.key):
+        return mine
+    return mine.model_copy(update=said.model_dump(include={"lower", "upper", "expected", "enabled"}))
+
+
+def _data_quality(_: Any, rows: pa.Table, __: Any, suggested: tuple[Constraint, ...]) -> Files:
+    return {
+        "statistics.json": statistics_json(SageMakerBlock.of(rows)),
+        "constraints.json": constraints.constraints_json(suggested),
+    }
+
+
+def _model_quality(monitor: Any, _: pa.Table, profile: Any, suggested: tuple[Constraint, ...]) -> Files:
+    return dict(model_quality.files(monitor.statistics(profile), suggested))
+
+
+def _bias(monitor: Any, _: pa.Table, profile: Any, __: tuple[Constraint, ...]) -> Files:
+    return {"analysis.json": bias.analysis_json(monitor.statistics(profile))}
+
+
+def _attribution(monitor: Any, _: pa.Table, profile: Any, __: tuple[Constraint, ...]) -> Files:
+    return {"analysis.json": attribution.analysis_json(monitor.statistics(profile))}
+
+
+_SUGGESTED = {
+    "data_quality": _data_quality,
+    "model_quality": _model_quality,
+    "bias": _bias,
+    "attribution": _attribution,
+}
+_VIOLATIONS: dict[str, Callable[[Sequence[Finding]], bytes | None]] = {
+    "data_quality": violations.violations_json,
+    "model_quality": model_quality.violations_json,
+    "bias": bias.violations_json,
+    "attribution": attribution.violations_json,
+}
+_CONSTRAINTS: dict[str, tuple[str, Reader, Writer | None]] = {
+    "data_quality": ("constraints.json", constraints_reading.read_constraints, constraints.constraints_json),
+    "model_quality": ("constraints.json", model_quality.read_constraints, model_quality.constraints_json),
+    "bias": ("analysis.json", bias.read_constraints, None),
+    "attribution": ("analysis.json", lambda _, __: (), None),
+}

@@ -1,0 +1,69 @@
+"""The verb of the retraining DAG: a new model and its baseline from an episode's evidence."""
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from monitor_tasks.io.executions import MANIFEST, digest, newest
+from monitor_tasks.report import ModelCard
+from monitor_tasks.site import Site
+from monitor_tasks.staging import expected_columns, loaded, suggested_baseline
+from monitor_tasks.value import UserError
+from monitor_tasks.verdict import episode_around
+from monitor_tasks.window import Window, format_time, parse_time
+
+
+def retrain(site: Site, episode: str, window: Window) -> str:
+    """Retrains on an episode's labelled windows, suggests their baseline, and points the next windows at both; once."""
+    evidence = json.loads(site.store.get(site.evidence_key(episode)))
+    if evidence["window"] != str(window):
+        raise UserError(f"episode {episode} of {site.name} was handed over by {evidence['window']}, not by {window}")
+    record = f"{site.name}/episodes/{episode}/retrained.json"
+    if not site.store.has(record):
+        site.store.create(record, json.dumps(_retrained(site, window, evidence), indent=2).encode())
+    done = json.loads(site.store.get(record))
+    since, because = parse_time(done["since"]), f"retrained on episode {episode}: {evidence['because']}"
+    site.pin("models", {"model": done["model"]}, because, since)
+    site.pin("baselines", {"baseline": done["baseline"]}, because, since)
+    return str(done["model"]["address"])
+
+
+def _retrained(site: Site, window: Window, evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """What became of the evidence: the new model, the baseline of the windows it learned from, and since when."""
+    from monitor_tasks.on_tables import concatenated, rescored
+
+    module, _, function = (site.endpoint.retraining.train or "").partition(":")
+    if not function:
+        raise UserError(f"{site.name}: retraining.train is not set; name a function such as package.module:train")
+    materials = _materials(site, window)
+    output = site.store.address_of(f"{site.name}/models/{evidence['episode']}")
+    former = site.model(window)
+    asked = {**evidence, "windows": materials, "output": output, "model": former.model_dump() if former else None}
+    said = dict(getattr(import_module(module), function)(asked))
+    used = said.pop("windows", [one["window"] for one in materials])
+    card = ModelCard.model_validate(said)
+    tables = [site.table(one["labelled"], "labelled.parquet") for one in materials if one["window"] in used]
+    if not tables:
+        raise UserError(f"{site.name}: {site.endpoint.retraining.train} used no labelled window; nothing to judge by")
+    rows = rescored(
+        concatenated(tables), loaded(site, card), expected_columns(site, card), site.endpoint.capture.output_names
+    )
+    source = digest(json.dumps([sorted(used), card.sha256]).encode())
+    baseline = suggested_baseline(site, rows, source, card)
+    if not baseline:
+        raise UserError(f"{site.name}: the windows {', '.join(used)} hold too few rows for a baseline")
+    since = format_time(site.reported()[-1].end)
+    return {**evidence, "windows": materials, "used": used, "model": card.model_dump(), "baseline": baseline,
+            "since": since}  # fmt: skip
+
+
+def _materials(site: Site, window: Window) -> list[dict[str, Any]]:
+    """The episode's windows that may be learned from: labelled, and not broken data."""
+    found = []
+    for one in episode_around(window, site.reported(), lambda other: site.outcome(other).status):
+        outcome, key = site.outcome(one), newest(site.store, site.folder("labelled", one))
+        if key and "data" not in outcome.causes:
+            address = site.store.address_of(key.replace(MANIFEST, "labelled.parquet"))
+            found.append({"window": str(one), "labelled": key, "address": address, "violations": list(outcome.what)})
+    return found

@@ -1,0 +1,202 @@
+"""Ground-truth files to one label per id, and the ledger of what became of each line.
+
+The files are SageMaker's (contract model-quality, section 1): one JSON object a line, keyed by the inference id of the
+captured record, or by its event id where it has none.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from typing import Any, NamedTuple, cast
+
+import orjson
+import pyarrow as pa
+
+from monitor_tasks.tables.captured import _lines_of
+from monitor_tasks.tables.ledger import Ledger, Place, Quarantined, Reason
+from monitor_tasks.tables.records import _without_twins
+
+LABELS = pa.schema(
+    [
+        ("@label_id", pa.string()),
+        ("@label", pa.string()),
+        ("@label_object", pa.string()),
+        ("@label_line", pa.int64()),
+    ]
+)
+FATES = ("accepted", "duplicate", "conflicting", "quarantined")
+
+
+class LabelReason(StrEnum):
+    """Why a line of ground truth is quarantined."""
+
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    NOT_A_LABEL = "not_a_label"
+    NO_EVENT_ID = "no_event_id"
+    BAD_PAYLOAD = "bad_payload"
+
+
+class UnusableLabel(Exception):
+    """A line of ground truth that goes to quarantine."""
+
+    def __init__(self, reason: LabelReason, explanation: str) -> None:
+        """Why: one reason of the table, and what was seen."""
+        super().__init__(explanation)
+        self.reason = reason
+
+
+class LabelLedger(Ledger):
+    """Counts per object; read = accepted + duplicate + conflicting + quarantined."""
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The counts of all objects; `read` is their sum by construction."""
+        return self._counts(self.objects)
+
+    def to_json(self) -> bytes:
+        """The ledger as canonical JSON."""
+        content = {
+            "schema_version": 1,
+            "totals": self.totals,
+            "reasons": dict(sorted(self._reasons.items())),
+            "objects": {name: {"sha256": sha256, **self._counts([name])} for name, sha256 in self.objects.items()},
+        }
+        return json.dumps(content, indent=2).encode()
+
+    def _counts(self, names: Collection[str]) -> dict[str, int]:
+        counts = {fate: sum(self._fates[name, fate] for name in names) for fate in FATES}
+        return {"read": sum(counts.values()), **counts}
+
+
+class Labels(NamedTuple):
+    """What the lines of ground truth became."""
+
+    table: pa.Table
+    """One row per id, in the order object, line: columns of `LABELS`."""
+    ledger: LabelLedger
+    quarantined: list[Quarantined]
+    """In the order object, line; the reasons are those of `LabelReason`."""
+
+
+def read_labels(objects: Iterable[tuple[str, bytes]]) -> Labels:
+    """The labels in ground-truth files, one per id.
+
+    Of the lines with one id the first counts, in the order object, line; the others are duplicates if they bear the
+    same label and conflicting if not. Labels are compared as text: 1 and 1.0 are two labels.
+
+    Raises:
+        UserError: a ``.gz`` object is not a whole gzip file.
+    """
+    ledger, quarantined = LabelLedger(), list[Quarantined]()
+    read: list[tuple[Place, str, str]] = []
+    for place, line in _lines_of(objects, ledger):
+        try:
+            read.append((place, *parse_label(line)))
+        except UnusableLabel as error:
+            reason = cast("Reason", error.reason)
+            quarantined.append(Quarantined.of(place, line, reason, str(error)))
+            ledger.note(place, "quarantined", reason)
+    first: dict[str, tuple[Place, str]] = {}
+    for place, label_id, label in sorted(read):
+        _, counted = first.setdefault(label_id, (place, label))
+        fate = _fate(first[label_id][0] is place, counted == label)
+        ledger.note(place, fate)
+        ledger.conflicts += fate == "conflicting"
+    return Labels(_table(first), ledger, sorted(quarantined))
+
+
+def parse_label(line: bytes) -> tuple[str, str]:
+    """The id and the label in one line of a ground-truth file.
+
+    Raises:
+        UnusableLabel: with the reason why it cannot be counted.
+
+    >>> parse_label(b'{"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {"eventId": "order-17"}}')
+    ('order-17', '1')
+    """
+    content = _content(line)
+    label_id = content["eventMetadata"].get("eventId")
+    if not isinstance(label_id, str) or not label_id:
+        raise UnusableLabel(LabelReason.NO_EVENT_ID, "eventMetadata.eventId is missing or empty")
+    return label_id, _label(content["groundTruthData"])
+
+
+def _content(line: bytes) -> dict[str, Any]:
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        raise UnusableLabel(LabelReason.NOT_UTF8, f"byte {error.start} is not UTF-8") from error
+    try:
+        content = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise UnusableLabel(LabelReason.NOT_JSON, str(error)) from error
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), dict) for key in ("groundTruthData", "eventMetadata")
+    ):
+        raise UnusableLabel(LabelReason.NOT_A_LABEL, "expected an object with groundTruthData and eventMetadata")
+    return content
+
+
+def _label(payload: dict[str, Any]) -> str:
+    """The label as text, without the blanks around it."""
+    data, encoding = payload.get("data"), payload.get("encoding")
+    if not isinstance(data, str):
+        raise _bad("data is not text")
+    if encoding not in ("CSV", "JSON"):
+        raise _bad(f"encoding is {str(encoding)[:40]!r}, expected CSV or JSON")
+    try:
+        label = (_of_csv(data) if encoding == "CSV" else _of_json(data)).strip()
+        label.encode()  # half of a surrogate pair is no text
+    except (csv.Error, ValueError, RecursionError) as error:
+        raise _bad(f"data is not {encoding} of one label: {error}") from error
+    if not label:
+        raise _bad("data holds no label")
+    return label
+
+
+def _of_csv(data: str) -> str:
+    rows = [row for row in csv.reader(io.StringIO(data.strip()), strict=True) if row]
+    cells = [cell for row in rows for cell in row]
+    if len(cells) > 1:
+        raise ValueError(f"{len(rows)} rows with {len(cells)} cells")
+    return cells[0] if cells else ""
+
+
+def _of_json(data: str) -> str:
+    """The only value there is, or the one called ``label``; numbers keep their digits."""
+    value = json.loads(data, object_pairs_hook=_without_twins, parse_int=str, parse_float=str, parse_constant=str)
+    while isinstance(value, dict | list):
+        if isinstance(value, dict) and "label" in value:
+            value = value["label"]
+        elif len(value) == 1:
+            (value,) = value.values() if isinstance(value, dict) else value
+        else:
+            raise ValueError(f"{len(value)} values and none is called label")
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _bad(explanation: str) -> UnusableLabel:
+    return UnusableLabel(LabelReason.BAD_PAYLOAD, f"groundTruthData.{explanation}")
+
+
+def _fate(is_first: bool, is_same: bool) -> str:
+    if is_first:
+        return "accepted"
+    return "duplicate" if is_same else "conflicting"
+
+
+def _table(first: dict[str, tuple[Place, str]]) -> pa.Table:
+    """The labels that count; they were met in the order object, line."""
+    columns: list[list[Any]] = [
+        list(first),
+        [label for _, label in first.values()],
+        [place.object for place, _ in first.values()],
+        [place.line for place, _ in first.values()],
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, LABELS, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=LABELS)
