@@ -11,6 +11,7 @@ Only addresses travel between the tasks. A task says whether a check ran; violat
 """
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
         params=params(endpoint),
         tags=["model-monitor", *endpoint.tags],
         owner_links={},
-        default_args={"owner": endpoint.owner or "airflow", "retries": 1},
+        default_args={"owner": endpoint.owner or "airflow", "retries": 2, "retry_delay": timedelta(seconds=30)},
         doc_md=f"{__doc__}\nConfiguration `{endpoint.config_hash}`",
     ) as dag:
 

@@ -24,8 +24,8 @@ from examples.airflow_processes import PROJECT, LocalAirflow, free_port
 from examples.loan_scoring.simulate import simulate, tell_next
 from examples.loan_scoring.story import EIGHT
 from monitor_tasks.io.executions import newest, read_artifact
-from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.report import Report, Status
+from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.verdict import Action, Verdict
 from monitor_tasks.window import Window, parse_time
 

@@ -1,12 +1,14 @@
-"""Make docs/images/dag-graph.png anew: the demo's DAG as a real browser sees it in Airflow's own pages.
+"""Make docs/images/dag-graph.png anew, and the README's table of the demo, both from one telling of it.
 
     .venv/bin/python -m scripts.picture
 
-Needs Chromium (Debian: apt-get install chromium). The demo is told with few rows in a temporary folder.
+The picture is the demo's DAG as a real browser sees it in Airflow's own pages. Needs Chromium (Debian: apt-get
+install chromium). The demo is told in a temporary folder, which takes a few minutes.
 """
 
 import base64
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -22,17 +24,23 @@ import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from examples.airflow_processes import PROJECT, LocalAirflow, free_port
-from examples.demo import DAG, play
+from examples.demo import DAG, Told, play
+from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.verdict import Action
 from monitor_tasks.window import parse_time
 
 PICTURE = PROJECT / "docs" / "images" / "dag-graph.png"
+README = PROJECT / "README.md"
+BLOCK = re.compile(r"(?<=\n## See it\n)(.*?```text\n).*?(\n```)", re.DOTALL)
+"""The README's first block of text below that title."""
+TITLES = ("window", "story", "used", "quarantined", "labelled", "status", "verdict", "who saw what")
 LARGEST = 200_000
-ROWS = 300
-WIDTH, HEIGHT = 1500, 800
+ROWS = 1500
+WIDTH, HEIGHT = 1800, 800
 PATIENCE = 90.0
 BOXES = (
-    "ingest_capture", "suggest_baseline", "validate_data", "choose_action", "trigger_retraining", "alert", "rest",
+    "ingest_capture", "suggest_baseline", "merge_labels", *(monitor.task for monitor in MONITORS.values()),
+    "choose_action", "trigger_retraining", "alert", "rest",
 )  # fmt: skip
 
 SWITCHES = (
@@ -78,7 +86,7 @@ class Tab:
 
 
 def main() -> None:
-    """Tells the demo, opens the run that was handed over to retraining, and keeps the picture of its graph."""
+    """Tells the demo, keeps its table, and the picture of the run that was handed over to retraining."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     browser = shutil.which("chromium") or sys.exit("no chromium on this machine; apt-get install chromium")
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +102,23 @@ def main() -> None:
         sys.exit(f"the picture has {len(picture)} bytes, more than {LARGEST}; make it smaller")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_bytes(picture)
+    lines = table(told)
+    README.write_text(BLOCK.sub(lambda block: f"{block[1]}{lines}{block[2]}", README.read_text(), count=1))
     print(f"{PICTURE.relative_to(PROJECT)}: {len(picture)} bytes")
+
+
+def table(told: list[Told]) -> str:
+    """What the demo prints of its windows, without the lines between them."""
+    rows: list[tuple[str, ...]] = [TITLES]
+    for one in told:
+        first, *others = one.saw.splitlines()
+        counts = (str(count) for count in (one.used, one.quarantined, one.labelled))
+        rows.append((str(one.window), one.story, *counts, str(one.verdict.status), one.triggered, first))
+        rows += [(*[""] * 7, other) for other in others]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(TITLES))]
+    aligned = [str.ljust] * 2 + [str.rjust] * 3 + [str.ljust] * 3
+    lines = ("  ".join(put(cell, width) for put, cell, width in zip(aligned, row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 @contextmanager

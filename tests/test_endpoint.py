@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from monitor_tasks.endpoint import DatasetFormat, Endpoint, json_schema
+from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.value import UserError
 
 GOOD = """\
@@ -29,6 +30,25 @@ schedule_expression: cron(0 0/6 ? * * *)
 """
 
 
+FULL = (
+    GOOD
+    + """\
+ground_truth:
+  address: labels
+  label_horizon: PT48H
+model:
+  address: models/loan.skops
+  card: models/loan.json
+  sha256: SHA
+  version: "7"
+  decision_threshold: 0.35
+  hyper_parameters: {max_depth: 4, rate: 0.1, loss: log, early: true, seed: null}
+  features: [income, age]
+  allow_pickle: false
+""".replace("SHA", "0a" * 32)
+)
+
+
 def parse(text: str, **more: Any) -> Endpoint:
     return Endpoint.parse(text, "loan.yaml", **more)
 
@@ -44,6 +64,42 @@ def test_a_good_file_is_read() -> None:
     assert endpoint.baseline.dataset_format.reading == ("csv", False)
     assert endpoint.schedule.hours == (0, 6, 12, 18)
     assert Endpoint.from_json(endpoint.model_dump_json(by_alias=True)) == endpoint
+
+
+def test_labels_and_model_are_read() -> None:
+    endpoint = parse(FULL, home="/home/me")
+    truth, model = endpoint.ground_truth, endpoint.model
+    assert truth is not None
+    assert model is not None
+    assert (truth.address, truth.label_horizon) == ("/home/me/labels", "PT48H")
+    assert (model.address, model.card) == ("/home/me/models/loan.skops", "/home/me/models/loan.json")
+    assert (model.sha256, model.version, model.decision_threshold) == ("0a" * 32, "7", 0.35)
+    assert model.hyper_parameters == {"max_depth": 4, "rate": 0.1, "loss": "log", "early": True, "seed": None}
+    assert (model.features, model.allow_pickle) == (("income", "age"), False)
+    assert Endpoint.from_json(endpoint.model_dump_json(by_alias=True)) == endpoint
+
+
+def test_labels_and_model_may_be_left_out() -> None:
+    assert (parse(GOOD).ground_truth, parse(GOOD).model) == (None, None)
+    endpoint = parse(GOOD + "ground_truth: {address: /labels}\nmodel: {address: /m}\n")
+    assert endpoint.ground_truth is not None
+    assert endpoint.ground_truth.label_horizon == "PT24H"
+    known = {"card": None, "sha256": None, "version": "", "decision_threshold": None, "hyper_parameters": {}}
+    assert endpoint.model is not None
+    assert endpoint.model.model_dump() == {"address": "/m", **known, "features": (), "allow_pickle": False}
+
+
+def test_every_monitor_is_configured_by_its_key() -> None:
+    monitors = """\
+  model_quality: {probability_attribute: score, rule: interval}
+  bias: {predicted_label: score, facets: [{name: age, value_or_threshold: [40]}, {name: sex}]}
+  attribution: {agg_method: mean_sq}
+"""
+    found = parse(GOOD.replace("baseline:\n", monitors + "baseline:\n")).configured()
+    assert list(found) == list(MONITORS)
+    assert {name: type(one) for name, one in found.items()} == {name: row.settings for name, row in MONITORS.items()}
+    assert found["model_quality"].rule == "interval"
+    assert [one.value_or_threshold for one in found["bias"].facets] == [(40.0,), ()]
 
 
 MISTAKES = {
@@ -85,12 +141,50 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_line_with_file_line_and_key(name: str) -> None:
-    old, new, line, key, expected = MISTAKES[name]
-    assert GOOD.count(old) == 1
+MISTAKES_OF_MORE = {
+    "labels without an address": ("  address: labels\n", "", 16, "ground_truth.address", "this key is missing"),
+    "labels outside": ("labels", "../labels", 17, "ground_truth.address", "may not be empty or hold '..'"),
+    "bad horizon": ("PT48H", "2 days", 18, "ground_truth.label_horizon", "PT1H"),
+    "unknown key of labels": ("label_horizon", "horizon", 18, "ground_truth.horizon", "did you mean label_horizon?"),
+    "model without an address": ("  address: models/loan.skops\n", "", 19, "model.address", "this key is missing"),
+    "card outside": ("models/loan.json", "a/../../b", 21, "model.card", "may not be empty or hold '..'"),
+    "hash too short": ("0a" * 32, "0a" * 31, 22, "model.sha256", "pattern"),
+    "hash in capitals": ("0a" * 32, "0A" * 32, 22, "model.sha256", "pattern"),
+    "version that is a number": ('"7"', "7", 23, "model.version", "valid string"),
+    "threshold above 1": ("0.35", "35", 24, "model.decision_threshold", "less than or equal to 1"),
+    "threshold that is text": ("0.35", "high", 24, "model.decision_threshold", "valid number"),
+    "list of parameters": ("{max_depth: 4, rate", "{max_depth: [4], rate", 25, "hyper_parameters.max_depth", "valid"),
+    "features as text": ("features: [income, age]", "features: income", 26, "model.features", "valid tuple"),
+    "pickle as text": ("false\n", "maybe\n", 27, "model.allow_pickle", "valid boolean"),
+    "unknown key of the model": ("allow_pickle", "allow_pickles", 27, "allow_pickles", "did you mean allow_pickle?"),
+    "bias without predictions": (
+        *("data_quality:", "bias: {facets: [{name: sex}]}\n  data_quality:", 8, "monitors.bias.predicted_label"),
+        "this key is missing",
+    ),
+    "bias without facets": (
+        *("data_quality:", "bias: {predicted_label: p, facets: []}\n  data_quality:", 8, "monitors.bias.facets"),
+        "at least 1",
+    ),
+    "unknown rule": (
+        *("data_quality:", "model_quality: {rule: lenient}\n  data_quality:", 8, "monitors.model_quality.rule"),
+        "'observed' or 'interval'",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "mistakes", "name"),
+    [
+        *((GOOD, MISTAKES, name) for name in MISTAKES),
+        *((FULL, MISTAKES_OF_MORE, name) for name in MISTAKES_OF_MORE),
+    ],
+    ids=[*MISTAKES, *MISTAKES_OF_MORE],
+)
+def test_a_mistake_is_one_line_with_file_line_and_key(text: str, mistakes: dict[str, Any], name: str) -> None:
+    old, new, line, key, expected = mistakes[name]
+    assert text.count(old) == 1
     with pytest.raises(UserError) as caught:
-        parse(GOOD.replace(old, new))
+        parse(text.replace(old, new))
     first = next(one for one in str(caught.value).splitlines() if expected in one)
     assert first.startswith(f"loan.yaml:{line}: ")
     assert key in first.split(": ")[1]
@@ -107,7 +201,7 @@ def test_every_mistake_is_named_at_once() -> None:
 @pytest.mark.parametrize("empty", ["monitors: {}", "monitors:\n  data_quality:"])
 def test_an_endpoint_without_a_monitor_is_refused(empty: str) -> None:
     text = f"endpoint_name: e\nroot: /r\ncapture: {{address: /c}}\n{empty}\n"
-    with pytest.raises(UserError, match=r"^loan.yaml:4: monitors: name at least one, .*data_quality$"):
+    with pytest.raises(UserError, match=rf"^loan.yaml:4: monitors: name at least one, .*: {', '.join(MONITORS)}$"):
         parse(text)
 
 
@@ -146,6 +240,9 @@ def test_addresses_stay_below_the_configured_roots() -> None:
     ):
         with pytest.raises(UserError, match=rf"^loan.yaml:{line}: {key}: .* lies outside .*MONITOR_TASKS_ROOTS$"):
             parse(GOOD, home="/home/me", roots=outside)
+    for named, key in (("labels", "ground_truth.address"), ("models/loan.json", "model.card")):
+        with pytest.raises(UserError, match=rf"{key}: .* lies outside"):
+            parse(FULL.replace(named, "/elsewhere"), home="/home/me", roots=roots)
 
 
 def test_an_endpoint_is_frozen() -> None:
@@ -159,7 +256,7 @@ def test_an_endpoint_is_frozen() -> None:
         *(
             ("100", "101"),
             ("artifacts", "artefacts"),
-            ("[income, age]", "[age, income]"),
+            ("input_names: [income, age]", "input_names: [age, income]"),
             ("header: false", "header: true"),
         ),
         *(
@@ -168,11 +265,18 @@ def test_an_endpoint_is_frozen() -> None:
             ("2026-01-01", "2026-01-02"),
             ("loan-scoring", "loan_scoring"),
         ),
+        *(
+            ("PT48H", "PT24H"),
+            ('"7"', '"8"'),
+            ("0.35", "0.5"),
+            ("max_depth: 4", "max_depth: 5"),
+            ("0a" * 32, "0b" * 32),
+        ),
     ],
 )
 def test_every_change_changes_the_hash(old: str, new: str) -> None:
-    assert GOOD.count(old) == 1
-    assert parse(GOOD).config_hash != parse(GOOD.replace(old, new)).config_hash
+    assert FULL.count(old) == 1
+    assert parse(FULL).config_hash != parse(FULL.replace(old, new)).config_hash
 
 
 def test_the_hash_is_of_what_is_said_and_not_of_how() -> None:

@@ -6,23 +6,32 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from examples.loan_scoring.simulate import simulate
-from examples.loan_scoring.story import FIVE
+from examples.loan_scoring.story import EIGHT
 from monitor_tasks.cli import EXIT, app
+from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.on_tables import check, read_baseline, suggest
 from monitor_tasks.report import State, Status
-from monitor_tasks.tables.ledger import FATES, Reason
+from monitor_tasks.staging import label_names
+from monitor_tasks.tables import labels, ledger
+from monitor_tasks.tables.files import read_table
+from monitor_tasks.tables.labelled import Counts
 from monitor_tasks.window import parse_time
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SMALL = ROOT / "docs/examples"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ROWS = 300
 
@@ -44,11 +53,16 @@ def section(title: str) -> str:
     return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
-def column(text: str, first: str) -> list[str]:
-    """The first column of the table that begins with the cell `first`, without marks of code."""
-    found = re.search(rf"^\| {first} \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
+def cells(text: str, first: str) -> list[list[str]]:
+    """The table that begins with the cell `first`, its title line too, without marks of code."""
+    found = re.search(rf"^(\| {first} \|.*\n)\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
     assert found, f"no table that begins with {first!r}"
-    return [row.split("|")[1].strip().strip("`") for row in found[1].splitlines()]
+    return [[cell.strip().strip("`") for cell in row.split("|")[1:-1]] for row in (found[1] + found[2]).splitlines()]
+
+
+def column(text: str, first: str) -> list[str]:
+    """The first column of the table that begins with the cell `first`, without its title."""
+    return [row[0] for row in cells(text, first)[1:]]
 
 
 def anchors(page: Path) -> set[str]:
@@ -60,9 +74,10 @@ def anchors(page: Path) -> set[str]:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the README's commands find in a checkout after ``make demo``."""
-    simulate(tmp_path / ".demo", FIVE, parse_time("2026-01-01T00:00:00Z"), ROWS, seed=7)
+    simulate(tmp_path / ".demo", EIGHT, parse_time("2026-01-01T00:00:00Z"), ROWS, seed=7)
     shutil.copy(ROOT / "examples/loan_scoring/suite.json", tmp_path / ".demo")
     shutil.copytree(ROOT / "dags/endpoints", tmp_path / "dags/endpoints")
+    shutil.copytree(SMALL, tmp_path / "docs/examples")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MONITOR_TASKS_ROOTS", raising=False)
     return tmp_path
@@ -108,7 +123,46 @@ def test_the_boxes_are_those_of_the_dag() -> None:
     graph = " ".join(blocks(section("The sentence"), "text"))
     assert set(boxes) == set(re.findall(r"[a-z_]+", graph))
     code = (ROOT / "dags/monitor_endpoints.py").read_text()
-    assert [box for box in boxes if f"def {box}(" not in code and f'"{box}"' not in code] == []
+    functions = set(re.findall(r"@task(?:\.branch)?(?:\(.*\))?\n +def (\w+)\(", code.partition("def broken_dag")[0]))
+    operators = set(re.findall(r'task_id="(\w+)"', code))
+    assert set(boxes) == (functions - {"run_monitor"}) | operators | {row.task for row in MONITORS.values()}
+
+
+def test_the_graph_is_the_one_at_the_top_of_the_dag() -> None:
+    (graph,) = blocks(section("The sentence"), "text")
+    said = (ROOT / "dags/monitor_endpoints.py").read_text().split('"""')[1]
+    assert textwrap.indent(graph, "    ") in said
+
+
+def test_the_tables_of_monitors_are_those_of_the_code() -> None:
+    _, reads, finds = re.split(r"^(?=\| monitor \|)", section("The monitors"), flags=re.MULTILINE)
+    assert column(reads, "monitor") == column(finds, "monitor") == list(MONITORS)
+    for name, rows, *_ in cells(reads, "monitor")[1:]:
+        assert {"explained": "sample"}.get(MONITORS[name].stage, MONITORS[name].stage) in rows
+
+
+def test_the_demo_told_what_the_story_tells() -> None:
+    (told,) = blocks(section("See it"), "text")
+    start = parse_time("2026-01-01T00:00:00Z")
+    hours = [f"{start + timedelta(hours=one.hour):%Y-%m-%dT%H:%M:%SZ}/PT1H  {one.name} " for one in EIGHT]
+    windows = [line for line in told.splitlines() if line.startswith("2026-")]
+    assert len(windows) == len(hours)
+    assert [line for line, hour in zip(windows, hours, strict=True) if not line.startswith(hour)] == []
+
+
+@pytest.mark.parametrize("name", ["model_quality", "bias"])
+@pytest.mark.parametrize("rule", ["observed", "interval"])
+def test_the_rules_find_in_the_small_tables_what_is_said(name: str, rule: str) -> None:
+    title, *rows = cells(section("The one rule"), "table")
+    said = {row[0]: row[title.index(f"{name} {rule}")] for row in rows}
+    text = (SMALL / f"{name}.yaml").read_text().replace("rule: interval", f"rule: {rule}")
+    settings = read_yaml(MONITORS[name].settings, text, f"{name}.yaml").value
+    assert set(said) == {path.stem for path in SMALL.glob("*.csv")}
+    tables = {table: read_table((SMALL / f"{table}.csv").read_bytes(), f"{table}.csv") for table in said}
+    known = read_baseline("", name, settings, suggest(name, settings, tables["reference"]).get)
+    reports = {table: check(name, settings, rows, known).report("", "") for table, rows in tables.items()}
+    found = {table: f"{len(report.violations)} of {len(report.findings)}" for table, report in reports.items()}
+    assert found == said
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -132,8 +186,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_every_reason_for_quarantine_is_explained() -> None:
     text = (ROOT / "docs/capture.md").read_text()
-    assert column(text, "reason") == [reason.value for reason in Reason]
-    assert column(text, "fate") == [fate.replace("_", " ") for fate in FATES]
+    assert column(text, "reason") == [reason.value for reason in ledger.Reason]
+    assert column(text, "fate") == [fate.replace("_", " ") for fate in ledger.FATES]
+
+
+def test_every_reason_and_count_of_labels_is_explained() -> None:
+    text = (ROOT / "docs/labels.md").read_text()
+    assert column(text, "reason") == [reason.value for reason in labels.LabelReason]
+    assert column(text, "fate") == list(labels.FATES)
+    assert column(text, "count") == list(Counts._fields)
+    (example,) = blocks(text, "json")
+    assert labels.parse_label(example.strip().encode()) == ("loan-17", "1")
 
 
 def test_the_example_of_an_endpoint_is_one() -> None:
@@ -141,6 +204,20 @@ def test_the_example_of_an_endpoint_is_one() -> None:
     endpoint = Endpoint.parse(text, "README.md")
     assert endpoint.endpoint_name == "churn"
     assert endpoint.schedule.cron == "0 * * * *"
+    assert list(endpoint.configured()) == list(MONITORS)
+    assert label_names(endpoint) == ("churned",)
+    assert endpoint.ground_truth
+    assert endpoint.model
+
+
+def test_every_decision_says_why_what_and_what_follows() -> None:
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert [page.name[:4] for page in pages] == [f"{number:04d}" for number in range(1, len(pages) + 1)]
+    for page in pages:
+        assert re.findall(r"^(?:# (\d+)\. |\*\*(\w+)\.\*\*)", page.read_text(), re.MULTILINE) == [
+            (str(int(page.name[:4])), ""),
+            *(("", word) for word in ("Context", "Decision", "Consequence")),
+        ]
 
 
 def test_the_python_that_is_asked_for_is_the_one_that_is_needed() -> None:

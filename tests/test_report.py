@@ -5,9 +5,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from monitor_tasks.baseline import Constraint, Constraints, Metric, in_order
-from monitor_tasks.report import Finding, Report, State, Status, judge
+from monitor_tasks.report import Finding, ModelCard, Report, State, Status, judge
 from monitor_tasks.value import UserError
 
 KEPT, BROKEN, UNDECIDED, FAILED = State.KEPT, State.BROKEN, State.UNDECIDED, State.FAILED
@@ -45,6 +46,31 @@ def test_judging(measured: Metric, bounds: dict[str, object], state: State, beca
     assert (finding.state, finding.because) == (state, because)
 
 
+@pytest.mark.parametrize(
+    ("value", "deviation", "margin", "bounds", "state"),
+    [
+        (0.5, 0.125, 0.0, {"lower": 0.5625}, BROKEN),
+        (0.5, None, 3.0, {"lower": 0.5625}, BROKEN),
+        (0.5, 0.0, 3.0, {"lower": 0.5625}, BROKEN),
+        (0.5, 0.125, 3.0, {"lower": 0.875}, KEPT),
+        (0.5, 0.125, 3.0, {"lower": 0.876}, BROKEN),
+        (0.5, 0.125, 3.0, {"upper": 0.125}, KEPT),
+        (0.5, 0.125, 3.0, {"upper": 0.124}, BROKEN),
+        (0.5, 0.125, 1.0, {"lower": 0.375, "upper": 0.375}, KEPT),
+        (0.5, None, 3.0, {"lower": 0.5, "upper": 0.5}, KEPT),
+        (math.inf, 0.125, 3.0, {"upper": 1.0}, BROKEN),
+        (None, None, 3.0, {"upper": 1.0}, UNDECIDED),
+    ],
+)
+def test_a_bound_gives_way_by_the_metrics_own_deviation(
+    value: float | None, deviation: float | None, margin: float, bounds: dict[str, float], state: State
+) -> None:
+    (finding,) = judge([metric(value, deviation=deviation)], [constraint(margin=margin, **bounds)])
+    assert finding.state is state
+    if state is BROKEN:
+        assert str(value) in finding.because
+
+
 def test_every_enabled_constraint_is_answered_in_order() -> None:
     asked = [constraint(check="b", lower=1), constraint(check="a"), constraint(check="off", lower=1, enabled=False)]
     assert [(one.constraint.check, one.state) for one in judge([metric()], asked)] == [("b", BROKEN), ("a", KEPT)]
@@ -58,13 +84,27 @@ limits = st.tuples(bounds, bounds)
 steps = st.tuples(st.floats(0, 5), st.floats(0, 5))
 
 
-@given(st.builds(metric, values, st.integers(0, 50)), limits, steps, st.integers(1, 50))
+deviations = st.none() | st.floats(0, 5)
+
+
+@given(
+    st.builds(metric, values, st.integers(0, 50), deviation=deviations), limits, steps, st.integers(1, 50),
+    st.tuples(st.floats(0, 5), st.floats(0, 1)),
+)  # fmt: skip
 def test_tightening_a_bound_never_removes_a_violation(
-    measured: Metric, limits: tuple[float | None, float | None], steps: tuple[float, float], rows: int
+    measured: Metric,
+    limits: tuple[float | None, float | None],
+    steps: tuple[float, float],
+    rows: int,
+    margin: tuple[float, float],
 ) -> None:
     (lower, upper), (up, down) = limits, steps
-    loose = constraint(lower=lower, upper=upper, minimum_rows=rows)
-    tighter = {"lower": None if lower is None else lower + up, "upper": None if upper is None else upper - down}
+    loose = constraint(lower=lower, upper=upper, minimum_rows=rows, margin=margin[0])
+    tighter = {
+        "lower": None if lower is None else lower + up,
+        "upper": None if upper is None else upper - down,
+        "margin": margin[0] * margin[1],
+    }
     before, after = (judge([measured], [one])[0].state for one in (loose, loose.model_copy(update=tighter)))
     assert after is before or (before, after) == (KEPT, BROKEN)
 
@@ -112,19 +152,73 @@ constraints = st.builds(
     reason=names,
     expected=st.lists(names, max_size=3).map(tuple),
     minimum_rows=st.integers(1, 10**12),
+    margin=st.floats(0, 10),
     enabled=st.booleans(),
 )
 details = st.dictionaries(names, st.integers(-(2**63), 2**63 - 1) | st.floats(-1e300, 1e300) | names, max_size=3)
-metrics = st.builds(Metric, name=names, subject=names, value=st.none() | floats, n=st.integers(0), details=details)
+metrics = st.builds(
+    Metric,
+    name=names,
+    subject=names,
+    value=st.none() | floats,
+    n=st.integers(0),
+    deviation=st.none() | floats,
+    details=details,
+)
 findings = st.builds(Finding, constraint=constraints, metric=st.none() | metrics, state=st.sampled_from(State))
 
 
-@given(st.lists(findings, max_size=3), st.lists(names, max_size=2))
-def test_a_report_survives_its_file(found: list[Finding], notes: list[str]) -> None:
-    first = report(findings=found, notes=notes)
+parameters = st.dictionaries(names, st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | names, max_size=3)
+cards = st.builds(
+    ModelCard,
+    name=names,
+    version=names,
+    sha256=names,
+    decision_threshold=st.none() | st.floats(0, 1),
+    hyper_parameters=parameters,
+    features=st.lists(names, max_size=3).map(tuple),
+    categories=st.dictionaries(names, st.lists(names, max_size=2).map(tuple), max_size=2),
+    address=st.none() | st.just("s3://bucket/model.skops"),
+)
+
+
+@given(st.lists(findings, max_size=3), st.lists(names, max_size=2), st.none() | cards)
+def test_a_report_survives_its_file(found: list[Finding], notes: list[str], card: ModelCard | None) -> None:
+    first = report(findings=found, notes=notes, model=card)
     again = Report.read(first.to_json(), "report.json")
     assert again == first
     assert again.to_json() == first.to_json()
+
+
+def test_a_report_names_no_model_unless_one_was_declared() -> None:
+    assert report(KEPT).model is None
+    with pytest.raises(ValidationError, match=r"may not be empty or hold '\.\.'"):
+        ModelCard(address="models/../../other")
+
+
+CARD = ModelCard(version="1", sha256="a", decision_threshold=0.5, hyper_parameters={"depth": 3}, features=("age",))
+
+
+@pytest.mark.parametrize(
+    ("changed", "lines"),
+    [
+        ({}, []),
+        ({"version": "2"}, ["the model's version changed from 1 to 2"]),
+        ({"sha256": "b"}, ["the model's sha256 changed from a to b"]),
+        ({"decision_threshold": 0.4}, ["the model's decision_threshold changed from 0.5 to 0.4"]),
+        (
+            {"hyper_parameters": {"depth": 4}},
+            ["the model's hyper_parameters changed from {'depth': 3} to {'depth': 4}"],
+        ),
+        (
+            {"sha256": "b", "version": "2"},
+            ["the model's version changed from 1 to 2", "the model's sha256 changed from a to b"],
+        ),
+        ({"name": "other", "address": "/elsewhere"}, []),
+    ],
+)
+def test_what_differs_from_the_former_model(changed: dict[str, object], lines: list[str]) -> None:
+    assert list(ModelCard.model_validate({**CARD.model_dump(), **changed}).changes(CARD)) == lines
 
 
 def test_infinities_are_words_and_the_text_is_strict_json() -> None:

@@ -17,10 +17,12 @@ HEALTHY, VIOLATED, FAILED = Status.COMPLETED, Status.WITH_VIOLATIONS, Status.FAI
 SKIPPED = (Status.NO_DATA, Status.NOT_ENOUGH_DATA)
 
 
-def report(state: State | None, cause: str = "world", subject: str = "age", rows: int = 10) -> Report:
-    constraint = Constraint.model_validate({"check": "drift", "metric": "m", "subject": subject, "cause": cause})
-    metric = Metric(name="m", subject=subject, value=1.0, n=rows)
-    findings = () if state is None else (Finding(constraint=constraint, metric=metric, state=state),)
+def report(
+    state: State | None, cause: str = "world", subject: str = "age", rows: int = 10, metric: str = "m"
+) -> Report:
+    constraint = Constraint.model_validate({"check": "drift", "metric": metric, "subject": subject, "cause": cause})
+    measured = Metric(name=metric, subject=subject, value=1.0, n=rows)
+    findings = () if state is None else (Finding(constraint=constraint, metric=measured, state=state),)
     return Report(endpoint="e", monitor="m", window="w", baseline="b", rows=rows, findings=findings)
 
 
@@ -50,6 +52,13 @@ def test_deciding(reports: list[Report], status: Status, with_permission: Action
         assert [decide(outcome, permission)[0] for permission in (YES, NO)] == [with_permission, without]
 
 
+def test_an_outcome_names_what_broke_by_metric_and_subject() -> None:
+    broken = [report(State.BROKEN, metric="completeness", subject="income"), KEPT]
+    broken.append(report(State.BROKEN, metric="recall", subject="", cause="data"))
+    assert Outcome.of(broken) == (VIOLATED, {"data", "world"}, ("completeness of income", "recall"))
+    assert Outcome.of([KEPT, UNSURE]).what == ()
+
+
 @pytest.mark.parametrize(
     ("reports", "permission", "because"),
     [
@@ -57,10 +66,10 @@ def test_deciding(reports: list[Report], status: Status, with_permission: Action
         ([EMPTY], YES, "no data"),
         ([UNSURE], YES, "not enough data to judge"),
         ([CRASHED], YES, "a check failed to run; nothing is known of this window"),
-        ([DATA, WORLD], YES, "broken data, so retraining is refused: drift of age, drift of age"),
-        ([WORLD], YES, "a changed world: drift of age"),
-        ([WORLD], NO, "a changed world, but no retraining (a backfill): drift of age"),
-        ([report(State.BROKEN, subject=name) for name in ("", *"abcd")], YES, "drift of b and 2 more"),
+        ([DATA, WORLD], YES, "broken data, so retraining is refused: m of age, m of age"),
+        ([WORLD], YES, "a changed world: m of age"),
+        ([WORLD], NO, "a changed world, but no retraining (a backfill): m of age"),
+        ([report(State.BROKEN, subject=name) for name in ("", *"abcd")], YES, "m, m of a, m of b and 2 more"),
     ],
 )
 def test_a_decision_says_why(reports: list[Report], permission: Permission, because: str) -> None:

@@ -101,7 +101,8 @@ def _scored(
 ) -> pd.DataFrame:
     """The chapter's applicants with the model's answer, indexed by inference id; none without traffic."""
     count = chapter.applicants(rows_per_hour)
-    people = draw(chapter.world, count + EXTRA_APPLICANTS if count else 0, generator)
+    strays = draw(HEALTHY, EXTRA_APPLICANTS if count else 0, generator)  # they may lie in another chapter's hour
+    people = pd.concat([draw(chapter.world, count, generator), strays], ignore_index=True)
     if count:
         people["probability"] = model.predict_proba(pipeline, people)
     return people.set_axis(pd.Index([f"loan-{first + number}" for number in range(len(people))], dtype=str))

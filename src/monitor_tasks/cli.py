@@ -13,7 +13,7 @@ from rich.progress import track
 
 from monitor_tasks import tasks
 from monitor_tasks.configuration import read_yaml
-from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, json_schema, on_a_table
+from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
 from monitor_tasks.io.store import Missing, Store, home, list_objects, open_object
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.pages.terminal import ledger_table, report_table, windows_table
@@ -251,7 +251,19 @@ def _table_and_settings(table: str, monitor: str, config: Path | None) -> tuple[
         settings = read_yaml(model, _text(config), str(config)).settled(home() or str(config.absolute().parent)).value
     format_: DatasetFormat | None = settings.dataset_format
     rows = read_table(_bytes(table), table, *(format_.reading if format_ else (None, True)))
-    return settings, features(rows)
+    return settings, _explained(rows, settings) if MONITORS[monitor].stage == "explained" else features(rows)
+
+
+def _explained(rows: Any, settings: Any) -> Any:
+    """The SHAP values of a table's rows, by the model that ``--config`` names."""
+    from monitor_tasks.io.predictor import load_model
+    from monitor_tasks.on_tables import explained
+
+    model: Model | None = settings.model
+    if model is None or model.sha256 is None:
+        raise UserError("attribution explains a model: name its address and sha256 under model: in --config")
+    loaded = load_model(model.address, model.sha256, allow_pickle=model.allow_pickle)
+    return explained(rows, loaded, model.features, settings)
 
 
 def _objects(address: str) -> Iterator[tuple[str, bytes]]:

@@ -69,8 +69,8 @@ def _bias(monitor: Any, _: pa.Table, profile: Any, __: tuple[Constraint, ...]) -
     return {"analysis.json": bias.analysis_json(monitor.statistics(profile))}
 
 
-def _attribution(monitor: Any, _: pa.Table, profile: Any, __: tuple[Constraint, ...]) -> Files:
-    return {"analysis.json": attribution.analysis_json(monitor.statistics(profile))}
+def _attribution(monitor: Any, rows: pa.Table, profile: Any, _: tuple[Constraint, ...]) -> Files:
+    return {"analysis.json": attribution.analysis_json(monitor.statistics(profile), rows.column_names)}
 
 
 _SUGGESTED = {

@@ -231,7 +231,7 @@ class Endpoint(Value):
 
 
 def on_a_table(settings: type[Value]) -> type[Value]:
-    """A monitor's settings and the format of the table that it is used on, for ``--config`` of the command line."""
+    """A monitor's settings, the table's format and the model, for ``--config`` of the command line."""
     return create_model(f"{settings.__name__}OnATable", __base__=settings, dataset_format=(DatasetFormat | None, None))
 
 

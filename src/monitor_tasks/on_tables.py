@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isnan
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -94,7 +95,8 @@ def rescored(rows: pa.Table, model: Any, features: tuple[str, ...], outputs: tup
     """The rows with the first output replaced by what another model predicts for them."""
     if not outputs or outputs[0] not in rows.column_names:
         raise UserError("capture.output_names is not set: it must name the column of the model's prediction")
-    texts = pa.array([repr(float(value)) for value in predicted(rows, model, features)], pa.string())
+    answers = predicted(rows, model, features).tolist()
+    texts = pa.array([None if isnan(value) else repr(value) for value in answers], pa.string())
     return rows.set_column(rows.column_names.index(outputs[0]), outputs[0], texts)
 
 

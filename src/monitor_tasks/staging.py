@@ -65,5 +65,7 @@ def loaded(site: Site, model: ModelCard) -> Any:
     """The model itself, proven by its pinned hash."""
     from monitor_tasks.io.predictor import load_model
 
+    if not model.address or not model.sha256:
+        raise UserError(f"{site.name}: the model has no address or no sha256; name both under model, or in its card")
     allowed = site.endpoint.model is not None and site.endpoint.model.allow_pickle
     return load_model(model.address, model.sha256, site.credentials, allow_pickle=allowed)

@@ -25,10 +25,12 @@ print(json.dumps({{
 }}))
 """
 
+MONITORS = ["check_attribution", "check_bias", "measure_quality", "validate_data"]
 SENTENCE = {
-    "ingest_capture": ["suggest_baseline", "validate_data"],
-    "suggest_baseline": ["validate_data"],
-    "validate_data": ["choose_action"],
+    "ingest_capture": ["check_attribution", "merge_labels", "suggest_baseline", "validate_data"],
+    "suggest_baseline": MONITORS,
+    "merge_labels": ["check_bias", "measure_quality"],
+    **{monitor: ["choose_action"] for monitor in MONITORS},
     "choose_action": ["alert", "rest", "trigger_retraining"],
     "trigger_retraining": [],
     "alert": [],
@@ -45,7 +47,7 @@ def test_the_dag_has_the_boxes_and_arrows_of_the_sentence(in_airflow: Callable[.
     assert dag["timetable"] == "CronDataIntervalTimetable"
     assert (dag["catchup"], dag["max_active_runs"]) == (False, 8)
     assert sorted(dag["params"]) == ["allow_retraining", "baseline_id", "monitors", "window"]
-    assert dag["params"]["monitors"]["items"]["enum"] == ["data_quality"]
+    assert dag["params"]["monitors"]["items"]["enum"] == ["data_quality", "model_quality", "bias", "attribution"]
 
 
 def test_the_ascii_graph_names_every_box() -> None:
@@ -63,9 +65,24 @@ def test_a_broken_file_costs_only_its_own_dag(in_airflow: Callable[..., Any], tm
     assert found["dags"]["monitor__loan-scoring"]["arrows"] == SENTENCE
     broken = found["dags"]["monitor__typo"]
     assert "broken-configuration" in broken["tags"]
-    line = good.splitlines().index("  dataset: reference.csv") + 1
+    line = good.splitlines().index("  dataset: reference_labelled.csv") + 1
     assert f"typo.yaml:{line}: baseline.dataset_address: unknown key; did you mean dataset" in broken["doc"]
     assert "loan-scoring is taken by" in found["dags"]["monitor__twin"]["doc"]
+
+
+def test_a_monitor_that_is_not_configured_has_no_box(in_airflow: Callable[..., Any], tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "dags", tmp_path / "dags")
+    path = tmp_path / "dags" / "endpoints" / "loan-scoring.yaml"
+    head, _, tail = path.read_text().partition("  model_quality:")
+    path.write_text(head + tail[tail.index("retraining:") :])
+    dag = in_airflow(READ.format(folder=str(tmp_path / "dags")))["dags"]["monitor__loan-scoring"]
+    assert dag["arrows"] == {
+        "ingest_capture": ["suggest_baseline", "validate_data"],
+        "suggest_baseline": ["validate_data"],
+        "validate_data": ["choose_action"],
+        "choose_action": SENTENCE["choose_action"],
+        **{box: [] for box in ("trigger_retraining", "alert", "rest")},
+    }
 
 
 def test_a_changed_configuration_changes_the_serialized_dag(in_airflow: Callable[..., Any], tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 
-from monitor_tasks.metrics.fairness import FAIRNESS, Outcomes
+from monitor_tasks.metrics.fairness import FAIRNESS
+from monitor_tasks.metrics.outcomes import Outcomes
 
 rows = st.lists(st.tuples(*(st.integers(0, 1) for _ in range(3)), st.integers(0, 2)), min_size=1, max_size=60)
 

@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from monitor_tasks.metrics import performance
-from monitor_tasks.metrics.performance import (
-    auc_error,
-    best_constant,
-    by_score,
-    measured,
-    outcomes,
-    precision_recall,
-    receiver_operating_characteristic,
-)
+from monitor_tasks.metrics.curves import by_score, precision_recall, receiver_operating_characteristic
+from monitor_tasks.metrics.performance import auc_error, best_constant, measured, outcomes
 from monitor_tasks.metrics.resampling import deviation
 from monitor_tasks.profiles.scores import Predictions, ScoreProfile
 from monitor_tasks.tables.files import read_table

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor_tasks.profiles import groups
-from monitor_tasks.profiles.groups import Asked, FacetCounts, GroupProfile, Mark, parse_subject, subject_of
+from monitor_tasks.profiles import coded, groups
+from monitor_tasks.profiles.coded import Mark
+from monitor_tasks.profiles.groups import Asked, FacetCounts, GroupProfile, parse_subject, subject_of
 from monitor_tasks.value import UserError
 
 ASKED = Asked("y", Mark.of([1]), "p", None, (("sex", Mark.of(["0"])), ("age", Mark.of([40.0]))), "city")
@@ -50,6 +51,7 @@ def values(profile: GroupProfile, facet: str = "sex") -> list[str]:
 def test_any_split_in_any_order_adds_up_to_the_same_bytes(rows, chance, small) -> None:
     with pytest.MonkeyPatch.context() as patch:
         if small:
+            patch.setattr(coded, "VALUE_LIMIT", 4)
             patch.setattr(groups, "VALUE_LIMIT", 4)
             patch.setattr(groups, "PAIR_LIMIT", 9)
             patch.setattr(groups, "_DENSE", 20)
@@ -107,17 +109,17 @@ def test_a_probability_stands_for_class_one_where_it_is_strictly_larger() -> Non
 
 
 def test_too_many_values_are_unknown_and_too_many_groups_are_not_kept_apart() -> None:
-    many = [f"v{index}" for index in range(groups.VALUE_LIMIT)]
+    many = [f"v{index}" for index in range(coded.VALUE_LIMIT)]
     first = GroupProfile.of(table(sex=many), ASKED)
-    assert len(values(first)) == groups.VALUE_LIMIT
+    assert len(values(first)) == coded.VALUE_LIMIT
     both = first + GroupProfile.of(table(sex=["one more"]), ASKED)
     assert both.facets["sex", None].cells is None
     assert GroupProfile.of(table(sex=[*many, "one more"]), ASKED).to_json() == both.to_json()
     apart = GroupProfile.of(table(city=many), ASKED)
     assert apart.facets["sex", None].grouped
     together = apart + GroupProfile.of(table(city=["one more"]), ASKED)
-    assert together.facets["sex", None] == FacetCounts({("0", None, 2, 2): groups.VALUE_LIMIT + 1}, grouped=False)
-    assert together.facets["sex", None].outcomes(["0"], 1, 1).sum() == groups.VALUE_LIMIT + 1
+    assert together.facets["sex", None] == FacetCounts({("0", None, 2, 2): coded.VALUE_LIMIT + 1}, grouped=False)
+    assert together.facets["sex", None].outcomes(["0"], 1, 1).sum() == coded.VALUE_LIMIT + 1
 
 
 @pytest.mark.parametrize(

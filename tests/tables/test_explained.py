@@ -185,6 +185,15 @@ def test_rows_that_the_model_refuses_are_counted() -> None:
         explain(table.filter(table["debt_to_income"].is_null()), picky, NUMBERS)
 
 
+def test_a_refusal_tells_no_cell() -> None:
+    frame = people(rows=200)
+    strict = fitted(ColumnTransformer([("home", OrdinalEncoder(), ["home_ownership"])]), LogisticRegression())
+    frame["home_ownership"] = "secret place"
+    with pytest.raises(UserError, match="Found unknown categories … in column 0") as refused:
+        explain(captured(frame), strict, FEATURES)
+    assert "secret" not in str(refused.value)
+
+
 def test_predictions_keep_the_order_of_the_rows(pipeline: Pipeline) -> None:
     frame = people(BROKEN_FEATURE)
     assert np.array_equal(
@@ -264,7 +273,7 @@ def test_a_model_that_shap_reads_wrongly_is_refused() -> None:
 
 @given(st.text(alphabet="+- 0123456789.eE٣x", max_size=7))
 def test_numbers_are_those_that_the_profile_counts(text: str) -> None:
-    from monitor_tasks.tables.explained import _number
+    from monitor_tasks.tables.model_inputs import _number
 
     known = Cells.of(pa.array([text])).numbers
     assert [repr(_number(text) + 0.0)] == [repr(float(number)) for number in known] or (

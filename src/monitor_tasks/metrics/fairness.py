@@ -8,69 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Numbers = NDArray[np.float64]
-
-
-class Outcomes(NamedTuple):
-    """The rows of one group by label and prediction; arrays where there are several resamples or subgroups.
-
-    >>> outcomes = Outcomes.of(3, 1, 2, 4)
-    >>> float(outcomes.rows), float(outcomes.positives), float(outcomes.predicted_positives)
-    (10.0, 5.0, 4.0)
-    """
-
-    true_positives: Numbers
-    false_positives: Numbers
-    false_negatives: Numbers
-    true_negatives: Numbers
-
-    @classmethod
-    def of(cls, tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, tn: ArrayLike) -> "Outcomes":
-        """The outcomes of these counts."""
-        return cls(*(np.asarray(count, np.float64) for count in (tp, fp, fn, tn)))
-
-    @property
-    def positives(self) -> Numbers:
-        """Rows whose label is positive."""
-        return self.true_positives + self.false_negatives
-
-    @property
-    def negatives(self) -> Numbers:
-        """Rows whose label is negative."""
-        return self.true_negatives + self.false_positives
-
-    @property
-    def predicted_positives(self) -> Numbers:
-        """Rows whose prediction is positive."""
-        return self.true_positives + self.false_positives
-
-    @property
-    def predicted_negatives(self) -> Numbers:
-        """Rows whose prediction is negative."""
-        return self.true_negatives + self.false_negatives
-
-    @property
-    def rows(self) -> Numbers:
-        """All rows."""
-        return self.positives + self.negatives
-
-
-def ratio(over: Numbers, under: Numbers) -> Numbers:
-    """One number over another: 0 where both are 0, infinite where only the lower one is.
-
-    >>> ratio(np.array([1.0, -1.0, 0.0]), np.array([0.0, 0.0, 0.0])).tolist()
-    [inf, -inf, 0.0]
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((over == 0) & (under == 0), 0.0, np.divide(over, under))
-
-
-def _difference(one: Numbers, other: Numbers) -> Numbers:
-    """The difference of two rates: 0 where they are equal, infinities too."""
-    with np.errstate(invalid="ignore"):
-        return np.where(one == other, 0.0, one - other)
+from monitor_tasks.metrics.outcomes import Numbers, Outcomes, difference, lacks, outcomes_of, ratio
 
 
 def class_imbalance(a: Outcomes, d: Outcomes) -> Numbers:
@@ -88,7 +28,7 @@ def difference_in_positive_proportions_in_labels(a: Outcomes, d: Outcomes) -> Nu
     >>> float(difference_in_positive_proportions_in_labels(Outcomes.of(3, 1, 2, 4), Outcomes.of(1, 1, 1, 5)))
     0.25
     """
-    return _difference(ratio(a.positives, a.rows), ratio(d.positives, d.rows))
+    return difference(ratio(a.positives, a.rows), ratio(d.positives, d.rows))
 
 
 def kullback_leibler_divergence(a: Outcomes, d: Outcomes) -> Numbers:
@@ -155,7 +95,7 @@ def accuracy_difference(a: Outcomes, d: Outcomes) -> Numbers:
     >>> round(float(accuracy_difference(Outcomes.of(3, 1, 2, 4), Outcomes.of(1, 1, 1, 5))), 6)
     -0.05
     """
-    return _difference(_accuracy(a), _accuracy(d))
+    return difference(_accuracy(a), _accuracy(d))
 
 
 def conditional_demographic_disparity_in_predicted_labels(a: Outcomes, d: Outcomes) -> Numbers:
@@ -174,7 +114,7 @@ def difference_in_acceptance_rates(a: Outcomes, d: Outcomes) -> Numbers:
     >>> float(difference_in_acceptance_rates(Outcomes.of(3, 1, 2, 4), Outcomes.of(1, 1, 1, 5)))
     0.25
     """
-    return _difference(
+    return difference(
         ratio(a.true_positives, a.predicted_positives), ratio(d.true_positives, d.predicted_positives)
     )  # fmt: skip
 
@@ -185,7 +125,7 @@ def difference_in_conditional_acceptance(a: Outcomes, d: Outcomes) -> Numbers:
     >>> float(difference_in_conditional_acceptance(Outcomes.of(3, 1, 2, 4), Outcomes.of(1, 1, 1, 5)))
     0.25
     """
-    return _difference(ratio(a.positives, a.predicted_positives), ratio(d.positives, d.predicted_positives))
+    return difference(ratio(a.positives, a.predicted_positives), ratio(d.positives, d.predicted_positives))
 
 
 def difference_in_conditional_rejection(a: Outcomes, d: Outcomes) -> Numbers:
@@ -194,7 +134,7 @@ def difference_in_conditional_rejection(a: Outcomes, d: Outcomes) -> Numbers:
     >>> round(float(difference_in_conditional_rejection(Outcomes.of(3, 1, 2, 4), Outcomes.of(1, 1, 1, 5))), 6)
     0.166667
     """
-    return _difference(ratio(d.negatives, d.predicted_negatives), ratio(a.negatives, a.predicted_negatives))
+    return difference(ratio(d.negatives, d.predicted_negatives), ratio(a.negatives, a.predicted_negatives))
 
 
 def disparate_impact(a: Outcomes, d: Outcomes) -> Numbers:
@@ -217,7 +157,7 @@ def difference_in_positive_proportions_in_predicted_labels(a: Outcomes, d: Outco
     ... )
     0.15
     """
-    return _difference(ratio(a.predicted_positives, a.rows), ratio(d.predicted_positives, d.rows))
+    return difference(ratio(a.predicted_positives, a.rows), ratio(d.predicted_positives, d.rows))
 
 
 def difference_in_rejection_rates(a: Outcomes, d: Outcomes) -> Numbers:
@@ -226,7 +166,7 @@ def difference_in_rejection_rates(a: Outcomes, d: Outcomes) -> Numbers:
     >>> round(float(difference_in_rejection_rates(Outcomes.of(3, 1, 2, 4), Outcomes.of(1, 1, 1, 5))), 6)
     0.166667
     """
-    return _difference(
+    return difference(
         ratio(d.true_negatives, d.predicted_negatives), ratio(a.true_negatives, a.predicted_negatives)
     )  # fmt: skip
 
@@ -249,7 +189,7 @@ def recall_difference(a: Outcomes, d: Outcomes) -> Numbers:
     >>> round(float(recall_difference(Outcomes.of(3, 1, 2, 4), Outcomes.of(1, 1, 1, 5))), 6)
     0.1
     """
-    return _difference(ratio(a.true_positives, a.positives), ratio(d.true_positives, d.positives))
+    return difference(ratio(a.true_positives, a.positives), ratio(d.true_positives, d.positives))
 
 
 def specificity_difference(a: Outcomes, d: Outcomes) -> Numbers:
@@ -258,7 +198,7 @@ def specificity_difference(a: Outcomes, d: Outcomes) -> Numbers:
     >>> round(float(specificity_difference(Outcomes.of(3, 1, 2, 4), Outcomes.of(1, 1, 1, 5))), 6)
     0.033333
     """
-    return _difference(ratio(d.true_negatives, d.negatives), ratio(a.true_negatives, a.negatives))
+    return difference(ratio(d.true_negatives, d.negatives), ratio(a.true_negatives, a.negatives))
 
 
 def treatment_equality(a: Outcomes, d: Outcomes) -> Numbers:
@@ -267,7 +207,7 @@ def treatment_equality(a: Outcomes, d: Outcomes) -> Numbers:
     >>> float(treatment_equality(Outcomes.of(3, 1, 2, 4), Outcomes.of(1, 1, 1, 5)))
     -1.0
     """
-    return _difference(ratio(d.false_negatives, d.false_positives), ratio(a.false_negatives, a.false_positives))
+    return difference(ratio(d.false_negatives, d.false_positives), ratio(a.false_negatives, a.false_positives))
 
 
 def _accuracy(group: Outcomes) -> Numbers:
@@ -316,37 +256,15 @@ class Fairness(NamedTuple):
         An axis before them are the subgroups of a metric by subgroup; axes before all of these are resamples.
         """
         counts = np.asarray(cells, np.float64)
-        a, d = (_outcomes(counts[..., place, :, :]) for place in (0, 1))
+        a, d = (outcomes_of(counts[..., place, :, :]) for place in (0, 1))
         return self.function(a, d)
 
     def undefined(self, cells: ArrayLike) -> str:
         """Why the metric has no value on counts of this shape; empty where it has one."""
         counts = np.asarray(cells, np.float64)
         total = counts.sum(axis=tuple(range(counts.ndim - 3)))
-        a, d = (_outcomes(total[place]) for place in (0, 1))
-        return next((reason for need, reason in _reasons(a, d) if need in (*self.reads, self.stage)), "")
-
-
-def _outcomes(counts: Numbers) -> Outcomes:
-    return Outcomes.of(counts[..., 1, 1], counts[..., 0, 1], counts[..., 1, 0], counts[..., 0, 0])
-
-
-def _reasons(a: Outcomes, d: Outcomes) -> Iterator[tuple[str, str]]:
-    """What these counts lack, and how to say it (contract bias.md, sections 2 and 4)."""
-    if not d.rows:
-        yield "group", "the group has no labelled row"
-    if not a.rows:
-        yield "group", "there is no labelled row outside the group"
-    if not a.predicted_positives + d.predicted_positives:
-        yield "post_training", "no labelled row is predicted positive"
-    if not a.positives + d.positives:
-        yield "labels", "no label is positive"
-    if not a.negatives + d.negatives:
-        yield "both labels", "no label is negative"
-    if not a.predicted_negatives + d.predicted_negatives:
-        yield "both predictions", "no labelled row is predicted negative"
-    if not (a.positives * d.positives + a.negatives * d.negatives):
-        yield "shared label", "the group and the rest share no label"
+        a, d = (outcomes_of(total[place]) for place in (0, 1))
+        return next((reason for need, reason in lacks(a, d) if need in (*self.reads, self.stage)), "")
 
 
 _GROUP = frozenset({"group"})

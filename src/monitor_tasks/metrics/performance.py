@@ -10,13 +10,11 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from monitor_tasks.metrics.curves import Counts, Values, area_under_curve, by_score, share
 from monitor_tasks.metrics.resampling import deviation
 from monitor_tasks.profiles.scores import ScoreProfile, Tally
-
-Counts = NDArray[np.int64]
-Values = NDArray[np.float64]
 
 REPLICATES = 1000
 """Resamples of a deviation: its own chance is then two percent, where 200 would leave five."""
@@ -32,18 +30,6 @@ class Measured(NamedTuple):
     because: str = ""
 
 
-class Curve(NamedTuple):
-    """Points of a curve in the order of falling scores."""
-
-    across: tuple[float, ...]
-    up: tuple[float, ...]
-
-
-def _share(part: Values | Counts, whole: Values | Counts) -> Values:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(part / whole, np.float64)
-
-
 def recall(outcomes: ArrayLike) -> Values:
     """Share of the rows of label 1 that are predicted as 1; the true positive rate.
 
@@ -51,7 +37,7 @@ def recall(outcomes: ArrayLike) -> Values:
     0.75
     """
     cells = np.asarray(outcomes)
-    return _share(cells[..., 3], cells[..., 2] + cells[..., 3])
+    return share(cells[..., 3], cells[..., 2] + cells[..., 3])
 
 
 def precision(outcomes: ArrayLike) -> Values:
@@ -61,7 +47,7 @@ def precision(outcomes: ArrayLike) -> Values:
     0.6
     """
     cells = np.asarray(outcomes)
-    return _share(cells[..., 3], cells[..., 1] + cells[..., 3])
+    return share(cells[..., 3], cells[..., 1] + cells[..., 3])
 
 
 def accuracy(outcomes: ArrayLike) -> Values:
@@ -71,7 +57,7 @@ def accuracy(outcomes: ArrayLike) -> Values:
     0.75
     """
     cells = np.asarray(outcomes)
-    return _share(cells[..., 0] + cells[..., 3], cells.sum(axis=-1))
+    return share(cells[..., 0] + cells[..., 3], cells.sum(axis=-1))
 
 
 def false_positive_rate(outcomes: ArrayLike) -> Values:
@@ -81,7 +67,7 @@ def false_positive_rate(outcomes: ArrayLike) -> Values:
     0.25
     """
     cells = np.asarray(outcomes)
-    return _share(cells[..., 1], cells[..., 0] + cells[..., 1])
+    return share(cells[..., 1], cells[..., 0] + cells[..., 1])
 
 
 def true_negative_rate(outcomes: ArrayLike) -> Values:
@@ -114,60 +100,9 @@ def f_beta(outcomes: ArrayLike, beta: float) -> Values:
     """
     cells = np.asarray(outcomes)
     exactly, found, weight = precision(cells), recall(cells), beta * beta
-    value = _share((1 + weight) * exactly * found, weight * exactly + found)
+    value = share((1 + weight) * exactly * found, weight * exactly + found)
     apart = (cells[..., 3] == 0) & (cells[..., 1:].sum(axis=-1) > 0)
     return np.where(apart, 0.0, value)
-
-
-def area_under_curve(by_score: ArrayLike) -> Values:
-    """Area under the receiver operating characteristic, by trapezoids added up from the highest score down (AUC).
-
-    `by_score` has shape (..., scores, 2): rows of label 0 and of label 1 at each score, scores rising.
-
-    >>> area_under_curve([[2, 0], [1, 1], [0, 2]]).item()
-    0.9444444444444444
-    """
-    across, up = _rates(np.asarray(by_score))
-    return np.asarray(np.cumsum(np.diff(across) * (up[..., 1:] + up[..., :-1]) / 2, axis=-1)[..., -1])
-
-
-def _rates(by_score: Counts) -> tuple[Values, Values]:
-    """False and true positive rates at each score as a threshold, falling, from (0, 0) on."""
-    falling = np.cumsum(by_score[..., ::-1, :], axis=-2)
-    rates = _share(falling, falling[..., -1:, :])
-    start = np.zeros((*rates.shape[:-2], 1, 2))
-    rates = np.concatenate([start, rates], axis=-2)
-    return rates[..., 0], rates[..., 1]
-
-
-def receiver_operating_characteristic(by_score: ArrayLike) -> Curve | None:
-    """False positive rates across, true positive rates up: (0, 0), every score, and (1, 1) once more.
-
-    None unless there are labels of both classes. Source: contract model-quality.md, section 5 (Spark's points).
-
-    >>> receiver_operating_characteristic([[2, 0], [0, 2]])
-    Curve(across=(0.0, 0.0, 1.0, 1.0), up=(0.0, 1.0, 1.0, 1.0))
-    """
-    cells = np.asarray(by_score)
-    if not cells.sum(axis=0).all():
-        return None
-    across, up = _rates(cells)
-    return Curve((*across.tolist(), 1.0), (*up.tolist(), 1.0))
-
-
-def precision_recall(by_score: ArrayLike) -> Curve | None:
-    """Recalls across, precisions up: recall 0 with the precision of the highest score, then every score.
-
-    None unless there are labels of class 1. Source: contract model-quality.md, section 5 (Spark's points).
-
-    >>> precision_recall([[2, 0], [1, 1], [0, 1]])
-    Curve(across=(0.0, 0.5, 1.0, 1.0), up=(1.0, 1.0, 0.6666666666666666, 0.4))
-    """
-    falling = np.cumsum(np.asarray(by_score)[::-1], axis=0)
-    if not len(falling) or not falling[-1, 1]:
-        return None
-    precisions = _share(falling[:, 1], falling.sum(axis=1)).tolist()
-    return Curve((0.0, *_share(falling[:, 1], falling[-1, 1]).tolist()), (precisions[0], *precisions))
 
 
 class _Measure(NamedTuple):
@@ -200,11 +135,6 @@ NO_LABELS = "no row has both a label and a usable prediction"
 def outcomes(profile: ScoreProfile) -> Counts:
     """The four outcomes of the labelled rows."""
     return np.asarray(profile.known.counts.sum(axis=0))
-
-
-def by_score(tally: Tally) -> Counts:
-    """Rows of label 0 and of label 1 at each score."""
-    return np.stack([tally.counts[:, :2].sum(axis=1), tally.counts[:, 2:].sum(axis=1)], axis=1)
 
 
 def measured(profile: ScoreProfile) -> dict[str, Measured]:

@@ -11,8 +11,9 @@ from monitor_tasks.baseline import Baseline, Constraint, Metric
 from monitor_tasks.metrics.fairness import FAIRNESS, Fairness
 from monitor_tasks.metrics.resampling import deviation
 from monitor_tasks.monitors.settings import BiasSettings
+from monitor_tasks.profiles.coded import SELECTED, Mark
 from monitor_tasks.profiles.columns import Edges
-from monitor_tasks.profiles.groups import SELECTED, Asked, FacetCounts, GroupProfile, Mark, parse_subject, subject_of
+from monitor_tasks.profiles.groups import Asked, FacetCounts, GroupProfile, parse_subject, subject_of
 from monitor_tasks.value import UserError
 
 CHECK = "bias_drift_check"

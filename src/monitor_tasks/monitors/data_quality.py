@@ -18,7 +18,11 @@ class DataQuality(NamedTuple):
     """The data-quality monitor of one endpoint."""
 
     settings: DataQualitySettings
-    read_profile = staticmethod(TableProfile.from_json)
+
+    @staticmethod
+    def read_profile(text: bytes) -> TableProfile:
+        """The profile that was stored."""
+        return TableProfile.from_json(text)
 
     def profile(self, rows: pa.Table, edges: Edges | None) -> TableProfile:
         """What is remembered of the rows, counted on the baseline's edges."""

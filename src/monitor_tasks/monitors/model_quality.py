@@ -6,16 +6,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from monitor_tasks.baseline import Baseline, Constraint, Metric
-from monitor_tasks.metrics.performance import (
-    Measured,
-    auc_error,
-    best_constant,
-    by_score,
-    measured,
-    outcomes,
-    precision_recall,
-    receiver_operating_characteristic,
-)
+from monitor_tasks.metrics.curves import by_score, precision_recall, receiver_operating_characteristic
+from monitor_tasks.metrics.performance import Measured, auc_error, best_constant, measured, outcomes
 from monitor_tasks.metrics.resampling import MINIMUM_ROWS
 from monitor_tasks.monitors.settings import ModelQualitySettings
 from monitor_tasks.profiles.scores import Predictions, ScoreProfile

@@ -80,7 +80,7 @@ def capture(
     """
     ledger, quarantined = Ledger(), list[Quarantined]()
     rows = list[Row]()
-    for place, line in _lines_of(objects, ledger):
+    for place, line in lines_of(objects, ledger):
         try:
             rows.append((place, parse_record(line, sides)))
         except Unusable as error:
@@ -111,7 +111,8 @@ def features(table: pa.Table) -> pa.Table:
     return table.select([name for name in table.column_names if not name.startswith("@")])
 
 
-def _lines_of(objects: Iterable[tuple[str, bytes]], ledger: Ledger) -> Iterator[tuple[Place, bytes]]:
+def lines_of(objects: Iterable[tuple[str, bytes]], ledger: Ledger) -> Iterator[tuple[Place, bytes]]:
+    """Every line of the objects that is not blank; the ledger notes each object."""
     for name, content in objects:
         ledger.open(name, hashlib.sha256(content).hexdigest())
         yield from _lines(name, content)

@@ -7,16 +7,16 @@ captured record, or by its event id where it has none.
 import csv
 import io
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
 
-from monitor_tasks.tables.captured import _lines_of
-from monitor_tasks.tables.ledger import Ledger, Place, Quarantined, Reason
-from monitor_tasks.tables.records import _without_twins
+from monitor_tasks.tables.captured import lines_of
+from monitor_tasks.tables.ledger import Ledger, Place, Quarantined
+from monitor_tasks.tables.records import without_twins
 
 LABELS = pa.schema(
     [
@@ -48,35 +48,13 @@ class UnusableLabel(Exception):
         self.reason = reason
 
 
-class LabelLedger(Ledger):
-    """Counts per object; read = accepted + duplicate + conflicting + quarantined."""
-
-    @property
-    def totals(self) -> dict[str, int]:
-        """The counts of all objects; `read` is their sum by construction."""
-        return self._counts(self.objects)
-
-    def to_json(self) -> bytes:
-        """The ledger as canonical JSON."""
-        content = {
-            "schema_version": 1,
-            "totals": self.totals,
-            "reasons": dict(sorted(self._reasons.items())),
-            "objects": {name: {"sha256": sha256, **self._counts([name])} for name, sha256 in self.objects.items()},
-        }
-        return json.dumps(content, indent=2).encode()
-
-    def _counts(self, names: Collection[str]) -> dict[str, int]:
-        counts = {fate: sum(self._fates[name, fate] for name in names) for fate in FATES}
-        return {"read": sum(counts.values()), **counts}
-
-
 class Labels(NamedTuple):
     """What the lines of ground truth became."""
 
     table: pa.Table
     """One row per id, in the order object, line: columns of `LABELS`."""
-    ledger: LabelLedger
+    ledger: Ledger
+    """Read = accepted + duplicate + conflicting + quarantined."""
     quarantined: list[Quarantined]
     """In the order object, line; the reasons are those of `LabelReason`."""
 
@@ -90,15 +68,14 @@ def read_labels(objects: Iterable[tuple[str, bytes]]) -> Labels:
     Raises:
         UserError: a ``.gz`` object is not a whole gzip file.
     """
-    ledger, quarantined = LabelLedger(), list[Quarantined]()
+    ledger, quarantined = Ledger(FATES), list[Quarantined]()
     read: list[tuple[Place, str, str]] = []
-    for place, line in _lines_of(objects, ledger):
+    for place, line in lines_of(objects, ledger):
         try:
             read.append((place, *parse_label(line)))
         except UnusableLabel as error:
-            reason = cast("Reason", error.reason)
-            quarantined.append(Quarantined.of(place, line, reason, str(error)))
-            ledger.note(place, "quarantined", reason)
+            quarantined.append(Quarantined.of(place, line, error.reason, str(error)))
+            ledger.note(place, "quarantined", error.reason)
     first: dict[str, tuple[Place, str]] = {}
     for place, label_id, label in sorted(read):
         _, counted = first.setdefault(label_id, (place, label))
@@ -167,7 +144,7 @@ def _of_csv(data: str) -> str:
 
 def _of_json(data: str) -> str:
     """The only value there is, or the one called ``label``; numbers keep their digits."""
-    value = json.loads(data, object_pairs_hook=_without_twins, parse_int=str, parse_float=str, parse_constant=str)
+    value = json.loads(data, object_pairs_hook=without_twins, parse_int=str, parse_float=str, parse_constant=str)
     while isinstance(value, dict | list):
         if isinstance(value, dict) and "label" in value:
             value = value["label"]

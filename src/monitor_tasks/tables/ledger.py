@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -37,12 +38,12 @@ class Quarantined(NamedTuple):
     """One record that could not be used, and why."""
 
     place: Place
-    reason: Reason
+    reason: StrEnum
     explanation: str
     excerpt: str
 
     @classmethod
-    def of(cls, place: Place, text: bytes, reason: Reason, explanation: str) -> "Quarantined":
+    def of(cls, place: Place, text: bytes, reason: StrEnum, explanation: str) -> "Quarantined":
         """The record with a bounded excerpt of its text in which nothing can break a line or run as a formula."""
         return cls(place, reason, explanation, ascii(text[:EXCERPT].decode(errors="replace"))[1:-1])
 
@@ -50,8 +51,9 @@ class Quarantined(NamedTuple):
 class Ledger:
     """Counts per object; every record has exactly one fate."""
 
-    def __init__(self) -> None:
-        """An empty ledger."""
+    def __init__(self, fates: tuple[str, ...] = FATES) -> None:
+        """An empty ledger; `fates` are what may become of a record."""
+        self._known = fates
         self._fates: Counter[tuple[str, str]] = Counter()
         self._reasons: Counter[str] = Counter()
         self._objects: dict[str, str] = {}
@@ -62,7 +64,7 @@ class Ledger:
         """Notes an object that is read, even when it holds no record."""
         self._objects[name] = sha256
 
-    def note(self, place: Place, fate: str, reason: Reason | None = None) -> None:
+    def note(self, place: Place, fate: str, reason: StrEnum | None = None) -> None:
         """Notes what became of one record."""
         self._fates[place.object, fate] += 1
         if reason is not None:
@@ -70,9 +72,8 @@ class Ledger:
 
     @property
     def totals(self) -> dict[str, int]:
-        """The counts of the whole window; `read` is their sum by construction."""
-        counts = {fate: sum(n for (_, what), n in self._fates.items() if what == fate) for fate in FATES}
-        return {"read": sum(counts.values()), **counts}
+        """The counts of all objects; `read` is their sum by construction."""
+        return self._counts(self.objects)
 
     @property
     def objects(self) -> dict[str, str]:
@@ -81,18 +82,18 @@ class Ledger:
 
     def to_json(self) -> bytes:
         """The ledger as canonical JSON."""
-        objects = {}
-        for name, sha256 in self.objects.items():
-            counts = {fate: self._fates[name, fate] for fate in FATES}
-            objects[name] = {"sha256": sha256, "read": sum(counts.values()), **counts}
         content = {
             "schema_version": 1,
             "totals": self.totals,
             "conflicts": self.conflicts,
             "reasons": dict(sorted(self._reasons.items())),
-            "objects": objects,
+            "objects": {name: {"sha256": sha256, **self._counts([name])} for name, sha256 in self.objects.items()},
         }
         return json.dumps(content, indent=2).encode()
+
+    def _counts(self, names: Collection[str]) -> dict[str, int]:
+        counts = {fate: sum(self._fates[name, fate] for name in names) for fate in self._known}
+        return {"read": sum(counts.values()), **counts}
 
 
 def quarantine_lines(quarantined: list[Quarantined]) -> bytes:

@@ -147,7 +147,7 @@ def _json_cells(data: str, key: str) -> Cells:
     rows = [line for line in data.splitlines() if line.strip()]
     try:
         numbers: dict[str, Any] = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), _Digits)
-        cells = _flat(json.loads(data, object_pairs_hook=_without_twins, **numbers))
+        cells = _flat(json.loads(data, object_pairs_hook=without_twins, **numbers))
         if "\\u" in data:
             json.dumps(cells, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except ValueError as error:
@@ -165,7 +165,8 @@ def _flat(value: object) -> Cells:
     return [_text(cell) for cell in value] if isinstance(value, list) else [_text(value)]
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object's pairs as a mapping; a key that stands there twice is an error, where JSON keeps the last."""
     known = dict(pairs)
     if len(known) < len(pairs):
         raise ValueError("an object has the same key twice")
