@@ -34,10 +34,10 @@ $(READY): pyproject.toml uv.lock scripts/bootstrap.py
 	@$(VENV)/bin/uv sync $(LOCK) --inexact --quiet
 	@touch $@
 
-demo: $(READY) ## watch a model drift, be caught and be retrained, in about a minute
+demo: $(READY) ## watch a model drift, be caught and be retrained, in about two minutes
 	@$(RUN) examples.demo
 
-up: $(READY) ## the demo, left running: its dashboard stays open until Ctrl-C
+up: $(READY) ## the demo, left running: Airflow stays open for a look until Ctrl-C
 	@$(RUN) examples.demo --keep
 
 test: $(READY) ## run the tests and doctests (ARGS="-k window" picks some)

@@ -22,7 +22,7 @@ from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.report import Finding, Report, State, judge
 from monitor_tasks.value import Value
 
-FEW = settings(max_examples=30)
+FEW = settings(max_examples=40)
 FEWER = settings(max_examples=12)
 
 ODD_TEXTS = ["", " ", "0", "1", "1.0", " 1", "+1", "- 1", "-0", ".5", "0.5", "2", "1e-1", "1e400", "inf", "NaN", "true"]
@@ -282,6 +282,15 @@ def test_profiling_any_split_in_any_order_gives_the_same_bytes(
     adds_up(partial(monitor.profile, edges=NEEDS[name].edges(table)), table, chance)
 
 
+@pytest.mark.parametrize("by", [BY_CLASS, BY_SCORE], ids=["by class", "by score"])
+def test_rows_of_a_group_called_inf_and_of_an_infinite_number_are_all_counted(by: dict[str, Any]) -> None:
+    rows = LABELS.slice(0, 4)
+    table = _with(rows, **dict.fromkeys(["sex", "city"], pa.array(["1e400", "inf", "-inf", "-1e400"])))
+    monitor = built("bias", **by)
+    parts = [monitor.profile(table.slice(row, 1)) for row in range(4)]
+    assert reduce(add, parts).to_json() == monitor.profile(table).to_json()
+
+
 @every_monitor
 @FEW
 @given(data=st.data(), chance=randoms)
@@ -293,7 +302,7 @@ def test_so_it_does_where_there_are_more_values_than_are_kept(
     with pytest.MonkeyPatch.context() as patch:
         for room, limit in (
             *((columns, "TEXT_LIMIT"), (columns, "NUMBER_LIMIT"), (scores, "SCORE_LIMIT")),
-            *((coded, "VALUE_LIMIT"), (groups, "VALUE_LIMIT"), (groups, "PAIR_LIMIT")),
+            *((coded, "VALUE_LIMIT"), (coded, "VALUE_LIMIT"), (groups, "VALUE_LIMIT"), (groups, "PAIR_LIMIT")),
         ):
             patch.setattr(room, limit, 3)
         adds_up(partial(monitor.profile, edges=edges), table, chance)

@@ -18,6 +18,7 @@ from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.report import Report, State, Status
 from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.staging import label_names
+from monitor_tasks.tables.files import read_table
 from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Action, Permission, Verdict
 from monitor_tasks.window import Window, parse_time
@@ -236,6 +237,13 @@ def test_a_training_that_fails_leaves_the_old_model_and_says_why(home: Path, mon
     record = json.loads(place.store.get("loan-scoring/episodes/000001/retrained.json"))
     assert record["used"] == [str(HOURS[3])]
     assert [one["window"] for one in record["windows"]] == [str(HOURS[3])]
+    learned = place.table(
+        tasks.merge_labels(place, HOURS[3], tasks.ingest_capture(place, HOURS[3])), "labelled.parquet"
+    )
+    half = read_table(Path(record["windows"][0]["address"]).read_bytes(), "learned.parquet")
+    held = json.loads(place.baseline_file(record["baseline"], "data_quality/profile.json") or b"")["rows"]
+    assert half.num_rows + held == learned.num_rows
+    assert abs(half.num_rows - held) < 100
 
 
 def test_retraining_answers_only_to_the_window_that_asked(home: Path) -> None:

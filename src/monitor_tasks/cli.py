@@ -246,9 +246,8 @@ def _table_and_settings(table: str, monitor: str, config: Path | None) -> tuple[
     if monitor not in MONITORS:
         raise UserError(f"--monitor {monitor}: unknown monitor; expected one of {', '.join(MONITORS)}")
     model = on_a_table(MONITORS[monitor].settings)
-    settings: Any = model()
-    if config:
-        settings = read_yaml(model, _text(config), str(config)).settled(home() or str(config.absolute().parent)).value
+    text, source = (_text(config), str(config)) if config else ("{}", "--config")
+    settings: Any = read_yaml(model, text, source).settled(home() or str(Path(source).absolute().parent)).value
     format_: DatasetFormat | None = settings.dataset_format
     rows = read_table(_bytes(table), table, *(format_.reading if format_ else (None, True)))
     return settings, _explained(rows, settings) if MONITORS[monitor].stage == "explained" else features(rows)

@@ -135,7 +135,7 @@ class Retraining(Value):
     dag_id: str = Field("retrain_model", pattern=r"^[\w.-]{1,200}$")
     """The DAG that takes the hand-off."""
     train: str | None = Field(None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    """What the retraining DAG calls, as ``module:function``: ``train(evidence) -> address of the new model``."""
+    """What the retraining DAG calls, as ``module:function``: ``train(evidence) -> card of the new model``."""
 
 
 Monitors = create_model(

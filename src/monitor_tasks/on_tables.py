@@ -21,7 +21,7 @@ from monitor_tasks.tables.files import table_bytes
 from monitor_tasks.tables.labelled import merge as merge_rows
 from monitor_tasks.tables.labels import read_labels
 from monitor_tasks.tables.ledger import quarantine_lines
-from monitor_tasks.tables.sampling import smallest_hashes
+from monitor_tasks.tables.sampling import halves, smallest_hashes
 from monitor_tasks.value import UserError, Value
 
 BOUNDS = "bounds.json"
@@ -89,6 +89,12 @@ def without(rows: pa.Table, names: tuple[str, ...]) -> pa.Table:
 def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
     """The rows of all tables; a column that one of them lacks is missing there."""
     return pa.concat_tables(tables, promote_options="default")
+
+
+def learning_half(rows: pa.Table) -> tuple[bytes, pa.Table]:
+    """Half of the rows as a file to learn from, and the other half to judge by what was learned."""
+    learned, held = halves(rows)
+    return table_bytes(learned), held
 
 
 def rescored(rows: pa.Table, model: Any, features: tuple[str, ...], outputs: tuple[str, ...]) -> pa.Table:

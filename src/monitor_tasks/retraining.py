@@ -1,11 +1,11 @@
 """The verb of the retraining DAG: a new model and its baseline from an episode's evidence."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from monitor_tasks.io.executions import MANIFEST, digest, newest
+from monitor_tasks.io.executions import digest, newest
 from monitor_tasks.report import ModelCard
 from monitor_tasks.site import Site
 from monitor_tasks.staging import expected_columns, loaded, suggested_baseline
@@ -30,40 +30,44 @@ def retrain(site: Site, episode: str, window: Window) -> str:
 
 
 def _retrained(site: Site, window: Window, evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """What became of the evidence: the new model, the baseline of the windows it learned from, and since when."""
-    from monitor_tasks.on_tables import concatenated, rescored
+    """What became of the evidence: the new model, its baseline, and since when both hold.
+
+    The model learns from half of each window's rows; the baseline is what it predicts for the other half.
+    """
+    from monitor_tasks.on_tables import concatenated, learning_half, rescored
 
     module, _, function = (site.endpoint.retraining.train or "").partition(":")
     if not function:
         raise UserError(f"{site.name}: retraining.train is not set; name a function such as package.module:train")
-    materials = _materials(site, window)
-    output = site.store.address_of(f"{site.name}/models/{evidence['episode']}")
+    folder = f"{site.name}/models/{evidence['episode']}"
+    held, windows = dict[str, Any](), list[dict[str, Any]]()
+    for one, violations, rows in _materials(site, window):
+        file, held[str(one)] = learning_half(rows)
+        key = f"{folder}/learned_{one.end:%Y%m%dT%H%M%SZ}.parquet"
+        site.store.put(key, file)
+        windows.append({"window": str(one), "address": site.store.address_of(key), "violations": violations})
     former = site.model(window)
-    asked = {**evidence, "windows": materials, "output": output, "model": former.model_dump() if former else None}
-    said = dict(getattr(import_module(module), function)(asked))
-    used = said.pop("windows", [one["window"] for one in materials])
-    card = ModelCard.model_validate(said)
-    tables = [site.table(one["labelled"], "labelled.parquet") for one in materials if one["window"] in used]
-    if not tables:
+    told = {"windows": windows, "output": site.store.address_of(folder), "model": former and former.model_dump()}
+    said = dict(getattr(import_module(module), function)({**evidence, **told}))
+    used = [name for name in said.pop("windows", list(held)) if name in held]
+    if not used:
         raise UserError(f"{site.name}: {site.endpoint.retraining.train} used no labelled window; nothing to judge by")
-    rows = rescored(
-        concatenated(tables), loaded(site, card), expected_columns(site, card), site.endpoint.capture.output_names
-    )
+    card = ModelCard.model_validate(said)
+    outputs = site.endpoint.capture.output_names
+    rows = concatenated([held[name] for name in used])
+    rows = rescored(rows, loaded(site, card), expected_columns(site, card), outputs)
     source = digest(json.dumps([sorted(used), card.sha256]).encode())
     baseline = suggested_baseline(site, rows, source, card)
     if not baseline:
         raise UserError(f"{site.name}: the windows {', '.join(used)} hold too few rows for a baseline")
     since = format_time(site.reported()[-1].end)
-    return {**evidence, "windows": materials, "used": used, "model": card.model_dump(), "baseline": baseline,
+    return {**evidence, "windows": windows, "used": used, "model": card.model_dump(), "baseline": baseline,
             "since": since}  # fmt: skip
 
 
-def _materials(site: Site, window: Window) -> list[dict[str, Any]]:
-    """The episode's windows that may be learned from: labelled, and not broken data."""
-    found = []
+def _materials(site: Site, window: Window) -> Iterator[tuple[Window, list[str], Any]]:
+    """The episode's windows that may be learned from, labelled and not broken data: what was violated, and the rows."""
     for one in episode_around(window, site.reported(), lambda other: site.outcome(other).status):
         outcome, key = site.outcome(one), newest(site.store, site.folder("labelled", one))
         if key and "data" not in outcome.causes:
-            address = site.store.address_of(key.replace(MANIFEST, "labelled.parquet"))
-            found.append({"window": str(one), "labelled": key, "address": address, "violations": list(outcome.what)})
-    return found
+            yield one, list(outcome.what), site.table(key, "labelled.parquet")

@@ -248,10 +248,11 @@ def _count(value: Coded | None, group: Coded | None, states: Codes) -> FacetCoun
     codes = (value.codes * len(known.texts) + known.codes) * _STATES**2 + states
     found, counts = _tally(codes, len(value.texts) * len(known.texts) * _STATES**2)
     pairs, outcomes = np.divmod(found, _STATES**2)
-    cells = {
-        (value.texts[pair // len(known.texts)], known.texts[pair % len(known.texts)], *divmod(outcome, _STATES)): count
-        for pair, outcome, count in zip(pairs.tolist(), outcomes.tolist(), counts.tolist(), strict=True)
-    }
+    cells: dict[Cell, int] = {}
+    for pair, outcome, count in zip(pairs.tolist(), outcomes.tolist(), counts.tolist(), strict=True):
+        texts = value.texts[pair // len(known.texts)], known.texts[pair % len(known.texts)]
+        cell = (*texts, *divmod(outcome, _STATES))
+        cells[cell] = cells.get(cell, 0) + count  # the text "inf" and a number too large to hold are one value
     return FacetCounts(cells, grouped=group is not None)._within_limits()
 
 

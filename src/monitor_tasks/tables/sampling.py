@@ -24,6 +24,14 @@ def smallest_hashes(table: pa.Table, k: int) -> pa.Table:
     return table.take(pa.array(order, pa.int64()))
 
 
+def halves(table: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Two halves of the rows by the last bit of their hashes: one to learn from, one to be judged by."""
+    ordered = smallest_hashes(table, table.num_rows)
+    odd = pa.array(ordered[HASH].to_numpy() & np.uint64(1) == 1, pa.bool_())
+    plain = ordered if HASH in table.column_names else ordered.drop_columns([HASH])
+    return plain.filter(odd), plain.filter(pc.invert(odd))
+
+
 def _hashes(table: pa.Table) -> NDArray[np.uint64]:
     if EVENT_ID in table.column_names:
         ids = table[EVENT_ID]
