@@ -122,6 +122,8 @@ def _judge_one(metric: Metric | None, constraint: Constraint) -> Finding:
         state, because = State.UNDECIDED, f"not enough data: {metric.n} rows, {constraint.minimum_rows} needed"
     elif metric.value is None:
         state, because = State.UNDECIDED, metric.because
+    elif constraint.margin and metric.deviation is None:
+        state, because = State.UNDECIDED, f"{metric.n} rows are too few to tell {constraint.metric} from chance"
     elif constraint.lower is not None and not metric.value + _slack(metric, constraint) >= constraint.lower:
         state, because = State.BROKEN, f"{metric.value} is below {constraint.lower}"
     elif constraint.upper is not None and not metric.value - _slack(metric, constraint) <= constraint.upper:

@@ -146,13 +146,17 @@ class Column(NamedTuple):
         """The cells by value; None past 1,024 different ones."""
         is_number, is_text = ~np.isnan(self.numbers), self._is_text
         values, places = np.unique(self.numbers[is_number], return_inverse=True)
-        if len(values) + is_text.sum() > VALUE_LIMIT:
+        if len(values) + is_text.sum() > VALUE_LIMIT + 2:  # inf and -inf may be there as a number and as a text
             return None
+        names = [*map(value_text, values.tolist()), *self.texts.drop_null().to_pylist()]
+        place = {name: index for index, name in enumerate(dict.fromkeys(names), start=1)}
+        if len(place) > VALUE_LIMIT:
+            return None
+        coded = np.array([place[name] for name in names], np.int64)
         code = np.zeros(len(self.numbers), np.int64)
-        code[is_number] = 1 + places
-        code[is_text] = 1 + len(values) + np.arange(is_text.sum())
-        texts = self.texts.drop_null().to_pylist()
-        return Coded(code[self.codes], [None, *map(value_text, values.tolist()), *texts])
+        code[is_number] = coded[: len(values)][places]
+        code[is_text] = coded[len(values) :]
+        return Coded(code[self.codes], [None, *place])
 
     def labelled_numbers(self, labels: Codes) -> Numbers:
         """What tells whether a number named on the column is a value or a threshold."""
