@@ -232,7 +232,8 @@ class Endpoint(Value):
 
 def on_a_table(settings: type[Value]) -> type[Value]:
     """A monitor's settings, the table's format and the model, for ``--config`` of the command line."""
-    return create_model(f"{settings.__name__}OnATable", __base__=settings, dataset_format=(DatasetFormat | None, None))
+    more: dict[str, Any] = {"dataset_format": (DatasetFormat | None, None), "model": (Model | None, None)}
+    return create_model(f"{settings.__name__}OnATable", __base__=settings, **more)
 
 
 def json_schema() -> dict[str, Any]:
