@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-import orjson
 import pyarrow as pa
 
 from monitor_tasks.tables.captured import lines_of
 from monitor_tasks.tables.ledger import Ledger, Place, Quarantined
-from monitor_tasks.tables.records import without_twins
+from monitor_tasks.tables.records import Unusable, envelope, event_id, without_twins
 
 LABELS = pa.schema(
     [
@@ -37,15 +36,6 @@ class LabelReason(StrEnum):
     NOT_A_LABEL = "not_a_label"
     NO_EVENT_ID = "no_event_id"
     BAD_PAYLOAD = "bad_payload"
-
-
-class UnusableLabel(Exception):
-    """A line of ground truth that goes to quarantine."""
-
-    def __init__(self, reason: LabelReason, explanation: str) -> None:
-        """Why: one reason of the table, and what was seen."""
-        super().__init__(explanation)
-        self.reason = reason
 
 
 class Labels(NamedTuple):
@@ -73,7 +63,7 @@ def read_labels(objects: Iterable[tuple[str, bytes]]) -> Labels:
     for place, line in lines_of(objects, ledger):
         try:
             read.append((place, *parse_label(line)))
-        except UnusableLabel as error:
+        except Unusable as error:
             quarantined.append(Quarantined.of(place, line, error.reason, str(error)))
             ledger.note(place, "quarantined", error.reason)
     first: dict[str, tuple[Place, str]] = {}
@@ -89,32 +79,13 @@ def parse_label(line: bytes) -> tuple[str, str]:
     """The id and the label in one line of a ground-truth file.
 
     Raises:
-        UnusableLabel: with the reason why it cannot be counted.
+        Unusable: with the reason why it cannot be counted.
 
     >>> parse_label(b'{"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {"eventId": "order-17"}}')
     ('order-17', '1')
     """
-    content = _content(line)
-    label_id = content["eventMetadata"].get("eventId")
-    if not isinstance(label_id, str) or not label_id:
-        raise UnusableLabel(LabelReason.NO_EVENT_ID, "eventMetadata.eventId is missing or empty")
-    return label_id, _label(content["groundTruthData"])
-
-
-def _content(line: bytes) -> dict[str, Any]:
-    try:
-        line.decode()
-    except UnicodeDecodeError as error:
-        raise UnusableLabel(LabelReason.NOT_UTF8, f"byte {error.start} is not UTF-8") from error
-    try:
-        content = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise UnusableLabel(LabelReason.NOT_JSON, str(error)) from error
-    if not isinstance(content, dict) or not all(
-        isinstance(content.get(key), dict) for key in ("groundTruthData", "eventMetadata")
-    ):
-        raise UnusableLabel(LabelReason.NOT_A_LABEL, "expected an object with groundTruthData and eventMetadata")
-    return content
+    content = envelope(line, "groundTruthData", LabelReason, LabelReason.NOT_A_LABEL)
+    return event_id(content["eventMetadata"], LabelReason.NO_EVENT_ID), _label(content["groundTruthData"])
 
 
 def _label(payload: dict[str, Any]) -> str:
@@ -157,8 +128,8 @@ def _of_json(data: str) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _bad(explanation: str) -> UnusableLabel:
-    return UnusableLabel(LabelReason.BAD_PAYLOAD, f"groundTruthData.{explanation}")
+def _bad(explanation: str) -> Unusable:
+    return Unusable(LabelReason.BAD_PAYLOAD, f"groundTruthData.{explanation}")
 
 
 def _fate(is_first: bool, is_same: bool) -> str:

@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
@@ -22,7 +23,7 @@ Cells = list[str | None] | dict[str, str | None]
 class Unusable(Exception):
     """A record that goes to quarantine."""
 
-    def __init__(self, reason: Reason, explanation: str) -> None:
+    def __init__(self, reason: StrEnum, explanation: str) -> None:
         """Why: one reason of the table, and what was seen."""
         super().__init__(explanation)
         self.reason = reason
@@ -48,31 +49,24 @@ def parse_record(line: bytes, sides: tuple[str, ...]) -> Record:
     Raises:
         Unusable: with the reason why it cannot be counted.
     """
-    envelope = _envelope(line)
-    metadata = envelope["eventMetadata"]
+    content = envelope(line, "captureData", Reason, Reason.NOT_A_RECORD)
+    metadata = content["eventMetadata"]
     time = _time(metadata.get("inferenceTime"))
     try:
-        event_id = _event_id(metadata)
-        outputs, inputs = _sides(envelope["captureData"], sides)
+        own_id = event_id(metadata, Reason.NO_EVENT_ID)
+        outputs, inputs = _sides(content["captureData"], sides)
     except Unusable as error:
         error.time = time
         raise
     inference_id = metadata.get("inferenceId")
     return Record(
-        event_id=event_id,
+        event_id=own_id,
         inference_id=inference_id if isinstance(inference_id, str) else None,
         time=time,
         outputs=outputs,
         inputs=inputs,
         content=hashlib.sha256(repr((outputs, inputs)).encode(errors="replace")).digest(),
     )
-
-
-def _event_id(metadata: Mapping[str, Any]) -> str:
-    event_id = metadata.get("eventId")
-    if not isinstance(event_id, str) or not event_id:
-        raise Unusable(Reason.NO_EVENT_ID, "eventMetadata.eventId is missing or empty")
-    return event_id
 
 
 def _sides(data: Mapping[str, Any], wanted: tuple[str, ...]) -> tuple[Cells, Cells]:
@@ -89,20 +83,35 @@ def _sides(data: Mapping[str, Any], wanted: tuple[str, ...]) -> tuple[Cells, Cel
     return found[0], found[1]
 
 
-def _envelope(line: bytes) -> dict[str, Any]:
+def envelope(line: bytes, part: str, reasons: type[StrEnum], otherwise: StrEnum) -> dict[str, Any]:
+    """The JSON object in a line, which has metadata and the named part.
+
+    Raises:
+        Unusable: the line is not UTF-8, not JSON (by `reasons`), or `otherwise` not such an object.
+    """
     try:
         line.decode()
     except UnicodeDecodeError as error:
-        raise Unusable(Reason.NOT_UTF8, f"byte {error.start} is not UTF-8") from error
+        raise Unusable(reasons("not_utf8"), f"byte {error.start} is not UTF-8") from error
     try:
-        envelope = orjson.loads(line)
+        content = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise Unusable(Reason.NOT_JSON, str(error)) from error
-    if not isinstance(envelope, dict) or not all(
-        isinstance(envelope.get(key), dict) for key in ("captureData", "eventMetadata")
-    ):
-        raise Unusable(Reason.NOT_A_RECORD, "expected an object with captureData and eventMetadata")
-    return envelope
+        raise Unusable(reasons("not_json"), str(error)) from error
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in (part, "eventMetadata")):
+        raise Unusable(otherwise, f"expected an object with {part} and eventMetadata")
+    return content
+
+
+def event_id(metadata: Mapping[str, Any], reason: StrEnum) -> str:
+    """The event id of a record or of a label.
+
+    Raises:
+        Unusable: there is none.
+    """
+    found = metadata.get("eventId")
+    if not isinstance(found, str) or not found:
+        raise Unusable(reason, "eventMetadata.eventId is missing or empty")
+    return found
 
 
 def _time(text: object) -> datetime:
