@@ -31,7 +31,7 @@ _LOGGED = re.compile(r"/(\d{4})/(\d\d)/(\d\d)/(\d\d)/revisions/log/\d+$")
 class Site:
     """One endpoint and the credentials that open its addresses: what every verb works on."""
 
-    def __init__(self, endpoint: Endpoint, credentials: Mapping[str, str] | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, credentials: storage.Credentials | None = None) -> None:
         """The site of `endpoint`."""
         self.endpoint = endpoint
         self.credentials = credentials

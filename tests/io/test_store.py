@@ -3,18 +3,21 @@
 import errno
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from threading import Thread
-from typing import Any, ClassVar
+from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
-import obstore
 import pytest
 
-from monitor_tasks.io import disk
+from monitor_tasks.io import disk, remote
 from monitor_tasks.io import store as rooms
+from monitor_tasks.io.content import CHUNK
 from monitor_tasks.io.store import (
     Entry,
     Exists,
@@ -27,12 +30,16 @@ from monitor_tasks.io.store import (
     open_object,
 )
 from monitor_tasks.window import Window
+from tests.io.conftest import Server
+from tests.io.faulty import FaultyProxy
 
 
-@pytest.fixture(params=["disk", "file", "memory", "memory folder"])
+@pytest.fixture(params=["disk", "file", "memory", "memory folder", "s3"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An address of every kind that needs no network."""
+    """An address of every kind."""
     name = uuid4().hex
+    if request.param == "s3":
+        return f"s3://{request.getfixturevalue('in_environment').bucket()}/below/it"
     return {
         "disk": str(tmp_path / "not yet" / "there"),
         "file": f"file://{tmp_path}/a%20folder",
@@ -74,6 +81,50 @@ def test_create_never_overwrites_and_takes_its_own_bytes_as_written(store: Store
         store.create("a/b", b"second")
     assert store.address_of("a/b") in str(caught.value)
     assert store.get("a/b") == b"first"
+
+
+LARGE = b"0123456789abcde\n" * (CHUNK // 16 + 1)
+"""One piece, and a little of the next."""
+
+
+def test_a_large_object_comes_in_pieces(store: Store) -> None:
+    store.put("large", LARGE)
+    assert [len(piece) for piece in store.chunks("large")] == [CHUNK, 16]
+    assert b"".join(store.chunks("large")) == store.get("large") == LARGE
+    store.put("empty", b"")
+    assert b"".join(store.chunks("empty")) == store.get("empty") == b""
+    with pytest.raises(Missing, match="nothing is there"):
+        next(store.chunks("other"))
+
+
+def test_an_object_that_changes_while_it_is_read_is_one_clear_error(store: Store) -> None:
+    store.put("large", LARGE)
+    pieces = store.chunks("large")
+    next(pieces)
+    store.put("large", LARGE[::-1])
+    with pytest.raises(Unreachable, match="it was changed while it was being read; run again"):
+        next(pieces)
+
+
+@pytest.mark.parametrize("single", [CHUNK, 2 * CHUNK])
+def test_an_open_file_is_written_like_its_bytes(
+    single: int, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one request and in parts; a file that no system knows as well."""
+    monkeypatch.setattr(rooms, "SINGLE", single)
+    (tmp_path / "large").write_bytes(LARGE)
+    with (tmp_path / "large").open("rb") as file:
+        for write in (store.create, store.create, store.put):
+            file.seek(7)
+            write("a", file)
+            assert store.get("a") == LARGE
+    with pytest.raises(Exists, match="never overwritten"):
+        store.create("a", BytesIO(LARGE[1:]))
+    store.create("b", BytesIO(LARGE))
+    store.create("b", LARGE)
+    store.put("b", BytesIO(b""))
+    assert (store.get("a"), store.get("b")) == (LARGE, b"")
+    assert [entry.key for entry in store.entries()] == ["a", "b"]
 
 
 def test_a_folder_does_not_hold_what_its_siblings_hold(store: Store) -> None:
@@ -284,6 +335,32 @@ def test_a_window_reads_its_hours_and_their_neighbours(store: Store, address: st
     assert list_objects(address, window=Window.parse("2030-01-01T00:00:00Z/PT1H")) == []
 
 
+def test_a_window_asks_for_its_hours_only(in_environment: Server) -> None:
+    bucket = in_environment.bucket()
+    for hour in range(24):
+        in_environment.client.put_object(Bucket=bucket, Key=f"capture/2026/01/01/{hour:02d}/a", Body=b"")
+    with FaultyProxy(in_environment.endpoint) as proxy:
+        found = list_objects(
+            f"s3://{bucket}/capture", in_environment.through(proxy.address), Window.parse("2026-01-01T05:00:00Z/PT2H")
+        )
+    assert [key[11:13] for _, key in found] == ["04", "05", "06", "07"]
+    asked = [parse_qs(urlsplit(one.target).query) for one in proxy.asked]
+    assert [one["prefix"] for one in asked[1:]] == [[f"capture/2026/01/01/{hour:02d}/"] for hour in (4, 5, 6, 7)]
+    assert (asked[0]["prefix"], asked[0].get("max-keys")) == (["capture/"], None)
+
+
+def test_a_listing_of_more_than_a_page_is_whole(in_environment: Server) -> None:
+    bucket = in_environment.bucket()
+    keys = [f"a/{number:04d}" for number in range(1003)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: in_environment.client.put_object(Bucket=bucket, Key=key, Body=b"x"), keys))
+    with FaultyProxy(in_environment.endpoint) as proxy:
+        store = Store(f"s3://{bucket}", in_environment.through(proxy.address))
+        assert [entry.key for entry in store.entries()] == keys
+        assert len(proxy.asked) == 2
+        assert len(store.files("a")) == 1003
+
+
 def test_relative_addresses_begin_where_we_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     store = Store("a")
@@ -313,22 +390,24 @@ class Answers(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_HEAD = do_POST = _answer  # noqa: N815 - the names that http.server looks for
 
 
+KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "aws_region": "us-east-1"}
+
+
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A bucket on plain HTTP that answers as `Answers.answers` say; nobody waits for its retries."""
+def answering() -> Iterator[str]:
+    """A server on plain HTTP that answers as `Answers.answers` say."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     Thread(target=server.serve_forever, daemon=True).start()
-    known = {
-        "aws_access_key_id": "key",
-        "aws_secret_access_key": "secret",
-        "aws_region": "us-east-1",
-        "aws_endpoint": f"http://127.0.0.1:{server.server_port}",
-    }
-    patient: Any = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
-    monkeypatch.setattr(rooms, "from_url", lambda *a, **k: obstore.store.from_url(*a, **k, retry_config=patient))
-    yield Store("s3://bucket/prefix", known)
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def s3(answering: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A bucket on it; nobody waits for its retries."""
+    monkeypatch.setattr(remote, "RETRY", {"max_retries": 0, "retry_timeout": timedelta(seconds=1)})
+    return Store("s3://bucket/prefix", {**KEYS, "aws_endpoint": answering})
 
 
 @pytest.mark.parametrize(("code", "kind"), [(401, Refused), (403, Refused), (500, Unreachable), (507, Unreachable)])
@@ -343,11 +422,10 @@ def test_what_a_bucket_answers_is_one_of_ours(code: int, kind: type[StoreError],
 
 def test_a_bucket_that_is_not_there_is_missing(s3: Store) -> None:
     Answers.answers = [(404, b"<Error><Code>NoSuchBucket</Code></Error>", 0)]
-    for ask in (s3.get, lambda key: s3.put(key, b""), lambda key: s3.create(key, b"")):
-        with pytest.raises(Missing, match="s3://bucket/prefix/a: "):
+    for ask in (s3.get, s3.entries, s3.files, s3.holds, lambda key: s3.put(key, b""), lambda key: s3.create(key, b"")):
+        with pytest.raises(Missing, match=r"s3://bucket/prefix/a: there is no such bucket \(NoSuchBucket\)"):
             ask("a")
     assert not s3.has("a")
-    assert s3.entries("a") == []
 
 
 LISTING = b"""<?xml version="1.0"?><ListBucketResult><Contents><Key>prefix/a/b</Key><Size>3</Size><ETag>"e"</ETag>
@@ -362,11 +440,19 @@ def test_a_listing_that_is_cut_is_asked_for_again(s3: Store) -> None:
         s3.entries("a")
 
 
+def test_a_server_that_is_busy_is_asked_again(answering: str) -> None:
+    Answers.answers = [(429, b"", 0), (503, b"", 0), (500, b"", 0), (200, LISTING, 0)]
+    assert Store("s3://bucket/prefix", {**KEYS, "aws_endpoint": answering}).entries("a") == [Entry("a/b", 3)]
+    assert len(Answers.answers) == 1
+
+
+def test_amazons_credentials_are_for_amazons_kind_of_address_only() -> None:
+    assert Store("gs://bucket/a", {**KEYS, "aws_endpoint": "http://127.0.0.1:9"}).address_of("b") == "gs://bucket/a/b"
+
+
 def test_nobody_listening_is_unreachable(s3: Store) -> None:
     Answers.answers = [(200, b"", 0)]
-    gone = Store(
-        "s3://bucket", {"aws_access_key_id": "a", "aws_secret_access_key": "b", "aws_endpoint": "http://127.0.0.1:9"}
-    )
+    gone = Store("s3://bucket", {**KEYS, "aws_endpoint": "http://127.0.0.1:9"})
     for ask in (gone.get, gone.entries):
         with pytest.raises(Unreachable, match="s3://bucket/a: "):
             ask("a")

@@ -3,10 +3,13 @@
 import errno
 import os
 import secrets
+import shutil
 from pathlib import Path
 
+from monitor_tasks.io.content import CHUNK, Content
 
-def write_whole(path: Path, content: bytes, new: bool) -> None:
+
+def write_whole(path: Path, content: Content, new: bool) -> None:
     """Writes the file aside as ``name#number``, which obstore hides, and gives it its name when it is on the disk.
 
     Raises:
@@ -22,7 +25,11 @@ def write_whole(path: Path, content: bytes, new: bool) -> None:
     aside = path.with_name(f"{path.name}#{secrets.randbits(32)}")
     try:
         with aside.open("xb") as file:
-            file.write(content)
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                content.seek(0)
+                shutil.copyfileobj(content, file, CHUNK)
             file.flush()
             os.fsync(file.fileno())
         if new:

@@ -4,11 +4,18 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from io import BytesIO
+from typing import BinaryIO, NamedTuple
 
+from monitor_tasks.io.content import Content, digest
 from monitor_tasks.io.store import Exists, Missing, Store, hour_folder
 from monitor_tasks.value import Artifact, UserError
 from monitor_tasks.window import Window, format_duration
+
+__all__ = [
+    "MANIFEST", "Execution", "Manifest", "append", "digest", "folder_of", "newest",
+    "read_artifact", "read_artifact_to", "read_log", "read_manifest", "revision_of",
+]  # fmt: skip
 
 MANIFEST = "manifest.json"
 
@@ -23,11 +30,6 @@ class Manifest(Artifact):
     """Every artifact's sha256 by its name."""
     shown: tuple[str, ...] = ()
     """The artifacts that also appear in the window's own folder, where SageMaker puts them."""
-
-
-def digest(content: bytes) -> str:
-    """The sha256 of the content as hexadecimal text."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def revision_of(inputs: Mapping[str, str]) -> str:
@@ -66,9 +68,10 @@ class Execution(NamedTuple):
         self._show()
         return self.key
 
-    def commit(self, artifacts: Mapping[str, bytes], shown: tuple[str, ...] = ()) -> str:
+    def commit(self, artifacts: Mapping[str, Content], shown: tuple[str, ...] = ()) -> str:
         """Writes the artifacts and then the manifest; the first manifest of a revision wins.
 
+        An artifact is bytes, or an open file, which is streamed.
         Returns the manifest's key.
         """
         for name, content in sorted(artifacts.items()):
@@ -84,7 +87,7 @@ class Execution(NamedTuple):
         self._show()
         return self.key
 
-    def _write(self, name: str, content: bytes) -> None:
+    def _write(self, name: str, content: Content) -> None:
         """Writes one artifact; other bytes there are a killed run's of another release, or they are committed."""
         key = self.key.removesuffix(MANIFEST) + name
         try:
@@ -179,14 +182,27 @@ def read_artifact(store: Store, manifest_key: str, name: str) -> bytes:
     Raises:
         UserError: it is not what the manifest says.
     """
+    held = BytesIO()
+    read_artifact_to(store, manifest_key, name, held)
+    return held.getvalue()
+
+
+def read_artifact_to(store: Store, manifest_key: str, name: str, file: BinaryIO) -> None:
+    """Writes one artifact of an execution into an open file, piece by piece, and proves it by its manifest.
+
+    Raises:
+        UserError: it is not what the manifest says; what is in the file then is worth nothing.
+    """
     expected = read_manifest(store, manifest_key).artifacts.get(name)
     key = manifest_key.removesuffix(MANIFEST) + name
     if expected is None:
         raise Missing(f"{store.address_of(manifest_key)}: names no artifact {name!r}")
-    content = store.get(key)
-    if digest(content) != expected:
+    found = hashlib.sha256()
+    for piece in store.chunks(key):
+        found.update(piece)
+        file.write(piece)
+    if found.hexdigest() != expected:
         raise UserError(
-            f"{store.address_of(key)}: its sha256 is {digest(content)[:12]}…, its manifest says {expected[:12]}…; "
+            f"{store.address_of(key)}: its sha256 is {found.hexdigest()[:12]}…, its manifest says {expected[:12]}…; "
             "the file was changed after it was committed: restore it, or remove the revision's folder and run again"
         )
-    return content

@@ -2,11 +2,11 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from monitor_tasks.io.store import open_object
+from monitor_tasks.io.store import Credentials, open_object
 from monitor_tasks.value import UserError
 
 PICKLES = (".joblib", ".pkl")
@@ -19,9 +19,7 @@ TREES = [
 """Compiled types of scikit-learn's trees, which skops does not trust by itself; they hold arrays and no code."""
 
 
-def load_model(
-    address: str, sha256: str, credentials: Mapping[str, str] | None = None, allow_pickle: bool = False
-) -> Any:
+def load_model(address: str, sha256: str, credentials: Credentials | None = None, allow_pickle: bool = False) -> Any:
     """The model in the file at `address`; nothing in the file runs before its hash is the pinned one.
 
     ``.skops`` holds no code. ``.joblib`` and ``.pkl`` may run any, so they need `allow_pickle` as well.

@@ -4,27 +4,31 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import unquote
 
 import obstore
-from obstore.store import LocalStore, MemoryStore, from_url
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+from obstore.store import LocalStore, MemoryStore
 
+from monitor_tasks.io.addresses import checked, home, hour_folder, local_folder, roots, split
+from monitor_tasks.io.content import CHUNK, Content, as_buffer, digest, digest_of, size_of
 from monitor_tasks.io.disk import write_whole
 from monitor_tasks.io.errors import OURS, Exists, Missing, Refused, StoreError, Unreachable, as_ours
-from monitor_tasks.value import checked_address
+from monitor_tasks.io.remote import Credentials, open_remote, patiently
 from monitor_tasks.window import Window
 
 __all__ = [
-    "Entry", "Exists", "Missing", "Refused", "Store", "StoreError", "Unreachable",
+    "Credentials", "Entry", "Exists", "Missing", "Refused", "Store", "StoreError", "Unreachable",
     "home", "hour_folder", "list_objects", "open_object", "roots",
 ]  # fmt: skip
 
 T = TypeVar("T")
+
+SINGLE = 8 * CHUNK
+"""Up to here an object goes out in one request, which alone the store can refuse where something is already."""
 
 
 class Entry(NamedTuple):
@@ -40,23 +44,23 @@ _MEMORY: dict[str, MemoryStore] = {}
 class Store:
     """Objects below one root address; keys are relative to it and never leave it."""
 
-    def __init__(self, address: str, credentials: Mapping[str, str] | None = None) -> None:
+    def __init__(self, address: str, credentials: Credentials | None = None) -> None:
         """The store at `address`: a local path, ``file://``, ``memory://`` or any URL that obstore knows.
 
         Raises:
             Refused: the address is empty or holds a step out of its root.
             Unreachable: no kind of store is known for the address.
         """
-        scheme, rest = _split(_checked(address))
+        scheme, rest = split(checked(address))
         self.address = scheme + (rest.rstrip("/") or rest[:1])
-        self._local = _local(scheme, rest)
+        self._local = local_folder(scheme, rest)
         self._prefix = ""
         self._store: Any = None
         if scheme == "memory://":
             name, _, folder = rest.strip("/").partition("/")
             self._store, self._prefix = _MEMORY.setdefault(name, MemoryStore()), folder and f"{folder}/"
         elif self._local is None:
-            self._store = _remote(self.address, dict(credentials or {}))
+            self._store = open_remote(self.address, credentials or {})
 
     def get(self, key: str) -> bytes:
         """The bytes of the object at `key`.
@@ -64,13 +68,29 @@ class Store:
         Raises:
             Missing, Refused, Unreachable: it cannot be had.
         """
-        return self._asked(key, lambda path: bytes(obstore.get(self._opened(), path).bytes()))
+        return b"".join(self.chunks(key))
 
-    def put(self, key: str, content: bytes) -> None:
-        """Writes the object, replacing what is there; never visible half-written."""
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """The bytes of the object at `key`, piece by piece; never the whole object in memory.
+
+        Each piece is asked for, and asked for again, by itself; all are of one version of the object.
+
+        Raises:
+            Missing, Refused, Unreachable: it cannot be had, or no more of it.
+        """
+        piece, size, version = self._asked(key, self._first)
+        if size <= CHUNK:
+            yield piece
+            return
+        for start in range(0, size, CHUNK):
+            part = {"range": (start, min(start + CHUNK, size)), "if_match": version}
+            yield self._asked(key, partial(self._part, part))
+
+    def put(self, key: str, content: Content) -> None:
+        """Writes the object, replacing what is there; never visible half-written. An open file is streamed."""
         self._write(key, content, new=False)
 
-    def create(self, key: str, content: bytes) -> None:
+    def create(self, key: str, content: Content) -> None:
         """Writes the object only where none is; our own bytes found there count as written (a lost answer).
 
         Raises:
@@ -80,7 +100,7 @@ class Store:
             self._write(key, content, new=True)
         except Exists:
             with contextlib.suppress(Missing):
-                if self.get(key) == content:
+                if digest_of(self.chunks(key)) == digest(content):
                     return
             raise
 
@@ -106,6 +126,11 @@ class Store:
         found = self._listed(folder, lambda path: obstore.list_with_delimiter(self._opened(), path)["objects"])
         return sorted(str(one["path"]).rpartition("/")[2] for one in found)
 
+    def folders(self, folder: str = "") -> list[str]:
+        """The names of the folders that lie directly in the folder, sorted."""
+        found = self._listed(folder, lambda path: obstore.list_with_delimiter(self._opened(), path)["common_prefixes"])
+        return sorted(str(one).rstrip("/").rpartition("/")[2] for one in found)
+
     def delete(self, key: str) -> None:
         """Removes the object; nothing there is fine."""
         with contextlib.suppress(Missing):
@@ -115,35 +140,51 @@ class Store:
         """The full address of `key`."""
         return f"{self.address}{'' if self.address.endswith('/') else '/'}{key}" if key else self.address
 
-    def _write(self, key: str, content: bytes, *, new: bool) -> None:
+    def _first(self, path: str) -> tuple[bytes, int, str | None]:
+        """A small object's bytes, of a large one none; its size; and what tells its version from another."""
+        found = obstore.get(self._opened(), path)
+        size = found.meta["size"]
+        return bytes(found.bytes()) if size <= CHUNK else b"", size, found.meta["e_tag"]
+
+    def _part(self, part: Any, path: str) -> bytes:
+        return bytes(obstore.get(self._opened(), path, options=part).bytes())
+
+    def _write(self, key: str, content: Content, *, new: bool) -> None:
         local = self._local
-        if local is None:
-            mode: Any = "create" if new else "overwrite"
-            self._asked(key, lambda path: obstore.put(self._opened(), path, content, mode=mode))
-        else:
+        if local is not None:
             self._asked(key, lambda path: write_whole(local / path, content, new))
+        elif isinstance(self._store, MemoryStore) or size_of(content) <= SINGLE:
+            whole = bytes(as_buffer(content)) if isinstance(self._store, MemoryStore) else as_buffer(content)
+            mode: Any = "create" if new else "overwrite"
+            self._asked(key, lambda path: obstore.put(self._opened(), path, whole, mode=mode, use_multipart=False))
+        elif new and self.has(key):
+            raise as_ours(self.address_of(key), FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)))
+        else:
+            self._asked(key, lambda path: self._upload(path, content))
+
+    def _upload(self, path: str, content: Content) -> None:
+        """Writes a large object in parts; it is visible when the last one has arrived."""
+        file = BytesIO(content) if isinstance(content, bytes) else content
+        file.seek(0)
+        obstore.put(self._opened(), path, file, use_multipart=True, chunk_size=2 * CHUNK, max_concurrency=4)
 
     def _listed(self, prefix: str, ask: Callable[[str | None], Any]) -> Any:
-        """What a listing finds; asked again when its answer was cut, which obstore does not do itself."""
-        again = Retrying(
-            retry=retry_if_exception(_was_cut),
-            stop=stop_after_attempt(4),
-            wait=wait_exponential(0.1),
-            reraise=True,
-        )
+        """What a listing finds; a local folder that is not there holds nothing."""
         try:
-            return again(self._asked, prefix, lambda path: ask(path or None), folder=True)
+            return self._asked(prefix, lambda path: ask(path or None), folder=True)
         except Missing:
+            if self._local is None:
+                raise
             return []
 
     def _asked(self, key: str, ask: Callable[[str], T], folder: bool = False) -> T:
         """Asks about the object at `key`; any error becomes one of our four, naming the address."""
         if not key and not folder:
             raise Refused(f"{self.address}: names no object; add the object's name to the address")
-        path = _checked(key).strip("/") if key else ""
+        path = checked(key).strip("/") if key else ""
         try:
             self._confine(path)
-            return ask((self._prefix + path).rstrip("/"))
+            return patiently(ask, (self._prefix + path).rstrip("/"))
         except OURS as error:
             raise as_ours(self.address_of(key), error) from error
 
@@ -165,9 +206,9 @@ class Store:
         return self._store
 
 
-def open_object(address: str, credentials: Mapping[str, str] | None = None) -> tuple[Store, str]:
+def open_object(address: str, credentials: Credentials | None = None) -> tuple[Store, str]:
     """The store around one object's address, and the object's key in it."""
-    scheme, rest = _split(_checked(address))
+    scheme, rest = split(checked(address))
     folder, _, key = (rest if scheme else str(Path(rest).absolute())).rstrip("/").rpartition("/")
     if scheme in ("", "file://"):
         folder = folder or "/"
@@ -175,72 +216,27 @@ def open_object(address: str, credentials: Mapping[str, str] | None = None) -> t
 
 
 def list_objects(
-    address: str, credentials: Mapping[str, str] | None = None, window: Window | None = None
+    address: str,
+    credentials: Credentials | None = None,
+    window: Window | None = None,
+    above: Sequence[str] | None = ("",),
 ) -> list[tuple[Store, str]]:
     """Every object below an address, or the one object that it names; with a window, its hour folders and neighbours.
+
+    The hour folders lie in the folders `above`; None means in every folder that lies directly below the address.
 
     Raises:
         Missing: there is nothing at all.
     """
     store = Store(address, credentials)
     if store.holds():
-        folders = [""] if window is None else map(hour_folder, window.hours(around=1))
+        if window is None:
+            return [(store, entry.key) for entry in store.entries()]
+        outer = store.folders() if above is None else above
+        hours = [hour_folder(hour) for hour in window.hours(around=1)]
+        folders = [f"{folder}/{hour}" if folder else hour for folder in outer for hour in hours]
         return [(store, entry.key) for folder in folders for entry in store.entries(folder)]
     around, key = open_object(address, credentials)
     if not key or not around.has(key):
         raise Missing(f"{address}: no file is there; check the address, or wait for the first capture")
     return [(around, key)]
-
-
-def hour_folder(moment: datetime) -> str:
-    """The folder of an hour, as SageMaker lays out captures and executions."""
-    return f"{moment:%Y/%m/%d/%H}"
-
-
-def home() -> str:
-    """Where relative addresses begin: ``MONITOR_TASKS_HOME``; empty when it is not set."""
-    return os.environ.get("MONITOR_TASKS_HOME", "")
-
-
-def roots() -> tuple[str, ...]:
-    """Where addresses may lie at all: the comma-separated ``MONITOR_TASKS_ROOTS``; empty means anywhere."""
-    return tuple(root for root in os.environ.get("MONITOR_TASKS_ROOTS", "").split(",") if root)
-
-
-def _split(address: str) -> tuple[str, str]:
-    """An address as its scheme with ``://`` (empty for a local path) and the rest."""
-    scheme, colon, rest = address.partition("://")
-    return (scheme + colon, rest) if colon else ("", address)
-
-
-def _local(scheme: str, rest: str) -> Path | None:
-    """The local folder that the address means; None where it means something else."""
-    if scheme not in ("", "file://"):
-        return None
-    path = unquote(rest.removeprefix("localhost")) if scheme else rest
-    if scheme and not path.startswith("/"):
-        raise Unreachable(f"{scheme}{rest}: is no folder of this machine; write it as file:///folder")
-    return Path(path).absolute()
-
-
-def _remote(address: str, credentials: dict[str, str]) -> Any:
-    """The obstore of a URL; plain HTTP only where the credentials' own endpoint says so (MinIO, Ceph)."""
-    plain = credentials.get("aws_endpoint", "").startswith("http://")
-    options: Any = {"allow_http": True} if plain else None
-    config: Any = credentials or None
-    try:
-        return from_url(address, config=config, client_options=options)
-    except OURS as error:
-        said = str(error).strip().splitlines()[0]
-        raise Unreachable(f"{address}: {said}; expected a folder or an address such as s3://bucket/prefix") from error
-
-
-def _was_cut(error: BaseException) -> bool:
-    return isinstance(error, Unreachable) and "list response body" in str(error)
-
-
-def _checked(address: str) -> str:
-    try:
-        return checked_address(address)
-    except ValueError as error:
-        raise Refused(str(error)) from error
