@@ -11,8 +11,11 @@ from statistics import median
 from time import perf_counter
 from typing import Literal, NamedTuple
 
-Side = Callable[[Path], Callable[[], int | None]]
-"""From the folder of inputs to the call that is timed: libraries and what was stored before are loaded outside it."""
+Side = Callable[[Path], "Callable[[], int | Cost | None]"]
+"""From the folder of inputs to the call that is timed: libraries and what was stored before are loaded outside it.
+
+A call that answers with a cost has measured the time itself.
+"""
 
 
 class Cost(NamedTuple):
@@ -86,6 +89,8 @@ def here(side: Side, folder: Path) -> Cost:
     gc.collect()
     start = perf_counter()
     answer = call()
+    if isinstance(answer, Cost):
+        return answer._replace(megabytes=_peak())
     return Cost(perf_counter() - start, _peak(), answer)
 
 
