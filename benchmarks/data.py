@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 FEATURES = 30
-FILES = 10
+FILES = 4
 ENCODINGS = ("CSV", "JSON", "BASE64")
 TEXT_COLUMNS = 4
 WHOLE_COLUMNS = 6
@@ -21,7 +21,7 @@ _START = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def write_captures(folder: Path, rows: int, encoding: str) -> None:
-    """Ten capture files of one encoding; every hundredth record is delivered twice."""
+    """Four capture files of one encoding; every hundredth record is delivered twice."""
     numbers = np.random.default_rng(7).normal(size=(rows, FEATURES)).round(4).tolist()
     lines = [_line(number, cells, encoding) for number, cells in enumerate(numbers)]
     lines += lines[::100]
@@ -29,6 +29,25 @@ def write_captures(folder: Path, rows: int, encoding: str) -> None:
     for part in range(FILES):
         text = "".join(line + "\n" for line in lines[part * len(lines) // FILES : (part + 1) * len(lines) // FILES])
         (folder / encoding / f"{part:02}.jsonl").write_text(text)
+
+
+def spoil(clean: Path, folder: Path) -> None:
+    """The same files with one line in a hundred cut short, or with a cell too many."""
+    folder.mkdir()
+    for path in clean.iterdir():
+        lines = path.read_bytes().splitlines(keepends=True)
+        lines[::200] = [line[: len(line) // 2] + b"\n" for line in lines[::200]]
+        lines[100::200] = [line.replace(b'"data": "', b'"data": "7,', 1) for line in lines[100::200]]
+        (folder / path.name).write_bytes(b"".join(lines))
+
+
+def multiply(once: Path, folder: Path, times: int) -> None:
+    """The same files so many times over, each with event ids of its own."""
+    folder.mkdir()
+    for path in once.iterdir():
+        content = path.read_bytes()
+        for time in range(times):
+            (folder / f"{time}-{path.name}").write_bytes(content.replace(b'"event-', b'"time%d-' % time))
 
 
 def _line(number: int, cells: list[float], encoding: str) -> str:
@@ -73,6 +92,15 @@ def as_text(rows: pa.Table) -> pa.Table:
     return pa.table({name: rows[name].cast(pa.string()) for name in rows.column_names})
 
 
-def write_table(rows: pa.Table, path: Path) -> None:
-    """The table as Parquet."""
-    pq.write_table(rows, path, compression="lz4", use_dictionary=[n for n in rows.column_names if n.startswith("text")])
+def wide(rows: pa.Table, copies: int) -> pa.Table:
+    """The table's columns so many times, the first ones by their own names."""
+    names = [name if copy == 0 else f"{name}_{copy}" for copy in range(copies) for name in rows.column_names]
+    return pa.table(rows.columns * copies, names)
+
+
+def write_table(parts: list[pa.Table], path: Path) -> None:
+    """The rows of all parts as Parquet, a row group for each."""
+    repeated = [name for name in parts[0].column_names if name.startswith("text")]
+    with pq.ParquetWriter(path, parts[0].schema, compression="lz4", use_dictionary=repeated) as file:
+        for part in parts:
+            file.write_table(part)

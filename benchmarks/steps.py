@@ -3,12 +3,13 @@
 Sides import what they need themselves, so that nobody pays for another one's libraries.
 """
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import data
+from benchmarks import data, serving
 from benchmarks.measure import Cost, Peer, Step, Target
 
 NAIVE = "json + csv + pandas"
@@ -39,54 +40,72 @@ def _warm() -> None:
 def make_captures(folder: Path, rows: int) -> None:
     for encoding in data.ENCODINGS:
         data.write_captures(folder, rows, encoding)
+    data.spoil(folder / "CSV", folder / "spoiled")
+    data.multiply(folder / "CSV", folder / "tenfold", 10)
 
 
 def ingest_steps(_: int) -> list[Step]:
-    tenth = Peer(
-        "itself on a tenth of the files", partial(_capture, "CSV", files=1), (Target(1.3, "at most", "memory"),)
-    )
-    more = {"CSV": (tenth,)}
     steps = [
         Step(
             f"captures to Arrow, {encoding}",
             partial(_capture, encoding),
-            (Peer(NAIVE, partial(_naive_capture, encoding), (Target(factor),)), *more.get(encoding, ())),
+            (Peer(NAIVE, partial(_naive_capture, encoding), (Target(factor),)),),
         )
         for encoding, factor in {"CSV": 15, "JSON": 5, "BASE64": 12}.items()
     ]
+    spoiled = Peer("the same without bad lines", partial(_capture, "CSV", says=False), (Target(1.3, "at most"),))
     whole = Peer(f"{NAIVE}, to_parquet", _naive_ingest, (Target(8),))
-    return [*steps, Step("captures to Parquet, CSV", _ingest, (whole,))]
+    tenth = Peer("itself on a tenth of the files", partial(_ingest, "CSV"), (Target(1.3, "at most", "memory"),))
+    cap = Peer("limit: 600 MB", Cost(1, 600), (Target(1, "at most", "memory"),))
+    return [
+        *steps,
+        Step("captures to Arrow, 1 % bad lines", partial(_capture, "spoiled", says=False), (spoiled,)),
+        Step("captures to Parquet, CSV", partial(_ingest, "CSV"), (whole,)),
+        Step("captures to Parquet, ten times the files", partial(_ingest, "tenfold"), (tenth, cap)),
+    ]
 
 
-def _files(folder: Path, encoding: str, files: int = data.FILES) -> list[Path]:
-    return sorted((folder / encoding).iterdir())[:files]
+def _objects(folder: Path) -> list[Any]:
+    """The files of a folder as objects that are read in pieces."""
+    from monitor_tasks.io.store import Store
+    from monitor_tasks.tables.lines import Object
+
+    store = Store(str(folder))
+    return [Object(entry.key, partial(store.chunks, entry.key)) for entry in store.entries()]
 
 
-def _capture(encoding: str, folder: Path, files: int = data.FILES) -> Call:
+def _capture(name: str, folder: Path, says: bool = True) -> Call:
     from monitor_tasks.tables.captured import capture
 
     _warm()
 
     def call() -> int | None:
-        rows = capture((path.name, path.read_bytes()) for path in _files(folder, encoding, files)).table.num_rows
-        return rows if files == data.FILES else None  # of fewer files only the memory is asked
+        rows = capture(_objects(folder / name)).table.num_rows
+        return rows if says else None
 
     return call
 
 
-def _ingest(folder: Path) -> Call:
-    from monitor_tasks.endpoint import Capture
-    from monitor_tasks.on_tables import ingest
-    from monitor_tasks.tables.captured import Span
+def _ingest(name: str, folder: Path) -> Call:
+    from monitor_tasks.endpoint import Records
+    from monitor_tasks.on_tables import ingested
+    from monitor_tasks.tables.captured import Source
+    from monitor_tasks.tables.readings import Span
 
     _warm()
 
     def call() -> None:
-        files = ((path.name, path.read_bytes()) for path in _files(folder, "CSV"))
-        found = ingest(files, Span(), Capture(address="s3://bucket/captures"))
-        (folder / "ours.parquet").write_bytes(found["captured.parquet"])
+        with ingested(Source(_objects(folder / name)), Span(), Records()) as (_, files):
+            table: Any = files["captured.parquet"]
+            table.seek(0)
+            with (folder / "ours.parquet").open("wb") as file:
+                shutil.copyfileobj(table, file)
 
     return call
+
+
+def _files(folder: Path, encoding: str) -> list[Path]:
+    return sorted((folder / encoding).iterdir())
 
 
 def _naive_frame(encoding: str, folder: Path) -> Any:
@@ -130,30 +149,59 @@ def _naive_ingest(folder: Path) -> Call:
 
 
 def make_tables(folder: Path, rows: int) -> None:
-    from monitor_tasks.profiles.columns import Edges, TableProfile
+    from monitor_tasks.profiles.columns import TableProfile
 
     reference, window = data.table(rows, seed=1), data.table(rows, seed=2, drift=1.0)
-    edges = Edges.of(reference)
-    (folder / "edges.json").write_bytes(edges.to_json())
-    (folder / "reference.json").write_bytes(TableProfile.of(reference, edges).to_json())
-    for name, table in {"reference": reference, "window": window, "tenth": window.slice(0, rows // 10)}.items():
-        data.write_table(table, folder / f"{name}.parquet")
-    data.write_table(data.as_text(window.slice(0, rows // 5)), folder / "text.parquet")
+    edges = _learn(folder, "reference", reference)
+    for name, table in {"reference": reference, "window": window}.items():
+        data.write_table([table], folder / f"{name}.parquet")
+    data.write_table([data.as_text(window.slice(0, rows // 5))], folder / "text.parquet")
     hour = rows // HOURS
     for number in range(HOURS):
         profile = TableProfile.of(window.slice(number * hour, hour), edges)
         (folder / f"hour_{number:02}.json").write_bytes(profile.to_json())
 
 
-def profile_steps(_: int) -> list[Step]:
+def _learn(folder: Path, name: str, reference: Any) -> Any:
+    """The edges of a reference, which are stored with its profile."""
+    from monitor_tasks.profiles.columns import Edges, TableProfile
+
+    edges = Edges.of(reference)
+    (folder / f"{name}_edges.json").write_bytes(edges.to_json())
+    (folder / f"{name}.json").write_bytes(TableProfile.of(reference, edges).to_json())
+    return edges
+
+
+def profile_steps(rows: int) -> list[Step]:
     raw = Peer(SCIPY, partial(_scipy, "window"), (Target(20),))
     streamed = Peer("limit: streaming the file", _stream, (Target(5, "at most"),))
-    targets = (Target(11, "at most"), Target(1.3, "at most", "memory"))
-    tenth = Peer("itself on a tenth of the rows", partial(_profile, "tenth"), targets)
     text = Peer(f"{SCIPY}, to_numeric", partial(_scipy, "text"), (Target(20),))
     return [
-        Step("profile + drift", partial(_profile, "window"), (raw, streamed, tenth)),
-        Step("profile + drift, a fifth, cells as text", partial(_profile, "text"), (text,)),
+        Step(f"profile + drift, {rows:,} x 30", partial(_profile, "window", "reference"), (raw, streamed)),
+        Step("profile + drift, a fifth, cells as text", partial(_profile, "text", "reference"), (text,)),
+    ]
+
+
+def make_long(folder: Path, rows: int) -> None:
+    """The same tenth ten times over, and its rows with 300 columns; each with a tenth to compare with."""
+    tenth = rows // 10
+    for name, copies, times in (("long", 1, 10), ("wide", 10, 1)):
+        part = data.wide(data.table(tenth // 10, seed=2, drift=1.0), copies)
+        _learn(folder, name, data.wide(data.table(min(tenth, 100_000), seed=1), copies))
+        data.write_table([part] * (10 * times), folder / f"{name}.parquet")
+        data.write_table([part] * times, folder / f"{name}_tenth.parquet")
+
+
+def long_steps(rows: int) -> list[Step]:
+    targets = (Target(11, "at most"), Target(1.3, "at most", "memory"))
+    shapes = {"long": f"{rows:,} x 30", "wide": f"{rows // 10:,} x 300"}
+    return [
+        Step(
+            f"profile + drift, {shape}",
+            partial(_profile, name, name),
+            (Peer("itself on a tenth of the rows", partial(_profile, f"{name}_tenth", name), targets),),
+        )
+        for name, shape in shapes.items()
     ]
 
 
@@ -175,25 +223,37 @@ def expectations_steps(_: int) -> list[Step]:
     return [Step("150 expectations from the profile", _expectations, peers)]
 
 
-def _profile(name: str, folder: Path) -> Call:
+def _profile(name: str, reference: str, folder: Path) -> Call:
     """A stored window read, profiled on the pinned edges, and measured against the baseline; answers what drifted."""
     from monitor_tasks.baseline import Baseline
     from monitor_tasks.monitors.data_quality import DataQuality
     from monitor_tasks.monitors.settings import DataQualitySettings
     from monitor_tasks.profiles.columns import Edges, TableProfile
-    from monitor_tasks.tables.files import read_table
 
     _warm()
-    edges = Edges.from_json((folder / "edges.json").read_bytes())
-    monitor, reference = DataQuality(DataQualitySettings()), TableProfile.from_json(_bytes(folder, "reference.json"))
-    baseline = Baseline("", tuple(monitor.suggest([reference])), reference)
+    edges = Edges.from_json(_bytes(folder, f"{reference}_edges.json"))
+    monitor, known = DataQuality(DataQualitySettings()), TableProfile.from_json(_bytes(folder, f"{reference}.json"))
+    baseline = Baseline("", tuple(monitor.suggest([known])), known)
 
-    def call() -> int:
-        rows = read_table(_bytes(folder, f"{name}.parquet"), f"{name}.parquet")
-        metrics = monitor.measure(monitor.profile(rows, edges), baseline)
-        return sum(metric.name == "drift_linf" and (metric.value or 0) > 0.1 for metric in metrics)
+    def call() -> int | None:
+        metrics = monitor.measure(monitor.profile_batches(_batches(folder / f"{name}.parquet"), edges), baseline)
+        drifted = sum(metric.name == "drift_linf" and (metric.value or 0) > 0.1 for metric in metrics)
+        return None if name.endswith("_tenth") else drifted  # of a tenth of few rows another shift is certain
 
     return call
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    """The file's rows, batch by batch: read ahead by no more than a buffer, repeated texts by their dictionary."""
+    import pyarrow.parquet as pq
+
+    from monitor_tasks.profiles.batches import rows_at_once
+
+    with pq.ParquetFile(path) as file:
+        names, first = file.schema_arrow.names, file.metadata.row_group(0)
+    repeated = [name for place, name in enumerate(names) if first.column(place).has_dictionary_page]
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 17, read_dictionary=repeated) as file:
+        yield from file.iter_batches(batch_size=rows_at_once(len(names)))
 
 
 def _bytes(folder: Path, name: str) -> bytes:
@@ -302,9 +362,11 @@ def _gx_on_pandas(folder: Path) -> Call:
 
 
 BENCHMARKS = {
-    "ingest": Benchmark(make_captures, ingest_steps, 50_000),
-    "profile": Benchmark(make_tables, profile_steps, 400_000),
-    "hours": Benchmark(make_tables, hours_steps, 400_000),
+    "ingest": Benchmark(make_captures, ingest_steps, 400_000),
+    "profile": Benchmark(make_tables, profile_steps, 1_000_000),
+    "long": Benchmark(make_long, long_steps, 10_000_000),
+    "hours": Benchmark(make_tables, hours_steps, 1_000_000),
     "block": Benchmark(make_tables, block_steps, 400_000),
     "expectations": Benchmark(make_tables, expectations_steps, 400_000),
+    "serving": Benchmark(serving.make, serving.steps, 20_000),
 }

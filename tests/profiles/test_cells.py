@@ -1,6 +1,7 @@
 """What kind of thing a cell is: by its text for text, by its type for typed columns."""
 
 import math
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -106,3 +107,40 @@ def test_a_typed_column_keeps_its_type(name: str) -> None:
 def test_nan_is_a_number_that_is_not_missing() -> None:
     cells = Cells.of(pa.array([math.nan, None]))
     assert (cells.missing, cells.counts, np.isnan(cells.numbers).tolist()) == (1, {"Fractional": 1}, [True])
+
+
+MANY = [f"{number / 7:.6f}" for number in range(1, 2000)]
+"""Numbers enough, and different enough, to be read at once and not text by text."""
+
+
+@pytest.mark.parametrize("odd", [*INTEGRAL, *FRACTIONAL, *BOOLEAN, *STRING, "1-2", "1.2.3", "-.5", "2024-01-02"])
+def test_a_cell_among_many_numbers_is_what_it_is_alone(odd: str) -> None:
+    alone, among = Cells.of(pa.array([odd])), Cells.of(pa.array([*MANY[:1000], None, odd, *MANY[1000:]]))
+    counts = {kind: alone.counts.get(kind, 0) + (len(MANY) if kind == "Fractional" else 0) for kind in KINDS}
+    assert {kind: among.counts.get(kind, 0) for kind in KINDS} == counts
+    numbers = [float(text) for text in MANY]
+    assert among.numbers.tolist() == [*numbers[:1000], *alone.numbers.tolist(), *numbers[1000:]]
+    assert (among.texts.to_pylist(), among.missing) == (alone.texts.to_pylist(), 1)
+
+
+def test_a_slice_of_texts_is_read_as_its_own_cells() -> None:
+    column = pa.array([*MANY, "x", *MANY])
+    for start, count in ((3, 1500), (1500, 1000), (2000, 0), (len(MANY), 1)):
+        part = column.slice(start, count)
+        cells = Cells.of(part)
+        expected = [text for text in part.to_pylist() if text != "x"]
+        assert (cells.numbers.tolist(), len(cells.texts)) == ([float(text) for text in expected], count - len(expected))
+
+
+def test_a_dictionary_may_hold_a_text_twice_or_never_use_one() -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2, 2, 2, 1, 0, 0]), pa.array(["a", "a", "5", "z"]))
+    cells = Cells.of(texts)
+    assert (cells.missing, cells.counts, cells.numbers.tolist()) == (1, {"Integral": 3, "String": 5}, [5.0] * 3)
+    values, counts = cells.tally
+    assert (values.to_pylist(), counts.tolist()) == (["a"], [5])
+
+
+@pytest.mark.parametrize("texts", [["b", "a", "b"], [f"t{number}" for number in range(2000)] + ["t1", "t1"]])
+def test_the_tally_counts_every_text_once(texts: list[str]) -> None:
+    values, counts = Cells.of(pa.array(texts)).tally
+    assert dict(zip(values.to_pylist(), counts.tolist(), strict=True)) == Counter(texts)

@@ -1,8 +1,10 @@
 """What is remembered of a column: exact counts, bins that tell a shift, and limits that hold when profiles add up."""
 
 import math
+from collections import Counter
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
@@ -173,3 +175,22 @@ def test_a_year_of_hours_adds_up() -> None:
     whole = add_up([TableProfile.of(table, edges)] * 100)
     assert whole.to_json() == TableProfile.of(pa.concat_tables([table] * 100), edges).to_json()
     assert add_up([]) == TableProfile()
+
+
+def test_a_profile_of_the_first_form_is_read() -> None:
+    table = pa.table({"x": np.arange(5000.0) % 700, "y": ["a", "b"] * 2500})
+    profile = TableProfile.of(table, Edges.of(table))
+    stored = orjson.loads(profile.to_json())
+    for name, column in stored["columns"].items():
+        column["bins"] = dict(profile.columns[name].bins)
+    assert TableProfile.from_json(orjson.dumps({**stored, "schema_version": 1})) == profile
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [[0.5, 0.25, 0.5], [-3.0, 1e5, -3.0], [1e300, -1e300], [1e17, 1e17 + 16], [-0.3, 0.7, 2.7], [5e-324, -0.0, 0.0]],
+)
+def test_few_numbers_are_known_by_value_wherever_they_lie(numbers: list[float]) -> None:
+    assert of(*numbers).numbers == Counter(
+        str(int(one)) if one % 1 == 0 and abs(one) < 1e15 else repr(one) for one in numbers
+    )

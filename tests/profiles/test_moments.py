@@ -72,3 +72,10 @@ def test_a_full_batch_of_the_largest_mantissas_is_exact() -> None:
     largest = np.nextafter(2.0, 0.0)
     values = np.full(moments._BATCH, -largest)
     assert ExactSum.of(values).fraction() == -Fraction(largest) * moments._BATCH
+
+
+@pytest.mark.parametrize("top", [-1074, -1000, -30, 0, 19, 21, 60, 1000, 1023])
+def test_numbers_of_any_size_beside_a_large_one_are_exact(top: int) -> None:
+    values = np.array([2.0**top, 0.0, 5e-324, -5e-324, 1e-300, math.pi * 2.0 ** max(top - 40, -1000), 2.0**-1022, 1.1])
+    assert ExactSum.of(values).fraction() == sum(map(Fraction, values.tolist()))
+    assert ExactSum.of_squares(values).fraction() == sum(Fraction(value) ** 2 for value in values.tolist())

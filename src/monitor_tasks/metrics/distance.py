@@ -3,6 +3,11 @@
 from collections.abc import Mapping
 from math import sqrt
 
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor_tasks.profiles.bins import Bins
+
 
 def l_infinity_of_bins(mine: Mapping[str, int], theirs: Mapping[str, int]) -> float | None:
     """Largest difference of two cumulative distributions counted on the same edges (two-sample Kolmogorov-Smirnov).
@@ -13,16 +18,17 @@ def l_infinity_of_bins(mine: Mapping[str, int], theirs: Mapping[str, int]) -> fl
     >>> l_infinity_of_bins({"0": 1, "1": 1}, {"1": 1, "2": 1})
     0.5
     """
-    n, m = sum(mine.values()), sum(theirs.values())
+    mine, theirs = Bins.of_mapping(mine), Bins.of_mapping(theirs)
+    n, m = int(mine.counts.sum()), int(theirs.counts.sum())
     if not n or not m:
         return None
-    below_mine = below_theirs = 0
-    largest = 0.0
-    for bin_ in sorted({*mine, *theirs}, key=int):
-        below_mine += mine.get(bin_, 0)
-        below_theirs += theirs.get(bin_, 0)
-        largest = max(largest, abs(below_mine / n - below_theirs / m))
-    return largest
+    bins = np.union1d(mine.places, theirs.places)
+    return float(np.abs(_below(mine, bins) / n - _below(theirs, bins) / m).max())
+
+
+def _below(known: Bins, bins: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many numbers lie in each of the bins or in one before it."""
+    return np.append(0, np.cumsum(known.counts))[np.searchsorted(known.places, bins, "right")]
 
 
 def l_infinity_of_categories(mine: Mapping[str, int], theirs: Mapping[str, int]) -> float | None:

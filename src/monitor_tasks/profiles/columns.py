@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import add
 from typing import Any, Self
 
 import numpy as np
@@ -11,15 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from monitor_tasks.profiles.batches import column_by_column, each_column
+from monitor_tasks.profiles.bins import Bins, Grid
 from monitor_tasks.profiles.cells import Cells, inferred_type
-from monitor_tasks.profiles.moments import ExactSum
+from monitor_tasks.profiles.moments import ExactSum, Moments
 
 STEPS = 2048
 TEXT_LIMIT = 65_536
 NUMBER_LIMIT = 1_024
+_CODES = 1 << 16
 _LARGEST = np.finfo(np.float64).max
 
 Counts = dict[str, int]
+Different = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,15 @@ class Edges:
     @classmethod
     def of(cls, table: pa.Table) -> Self:
         """The edges of every column of `table` that holds finite numbers."""
-        cut = {name: _quantiles(_finite(Cells.of(table[name]).numbers)) for name in table.column_names}
+        cut = each_column(lambda _, column: _quantiles(_finite(Cells.of(column).numbers)), table)
         return cls({name: edges for name, edges in sorted(cut.items()) if len(edges)})
 
-    @property
+    @cached_property
+    def grids(self) -> Mapping[str, Grid]:
+        """What tells the bins of a column's numbers."""
+        return {name: Grid(edges) for name, edges in self.by_column.items()}
+
+    @cached_property
     def id(self) -> str:
         """Hash of all edges; profiles counted on other edges refuse to add."""
         digest = hashlib.sha256()
@@ -56,7 +67,8 @@ class Edges:
 
 
 def _finite(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    return numbers[np.isfinite(numbers)]
+    finite = np.isfinite(numbers)
+    return numbers if finite.all() else numbers[finite]
 
 
 def _quantiles(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,30 +99,36 @@ class ColumnProfile:
     """Cells that are text or truth values, by value; None past 65,536 different ones."""
     numbers: Counts | None = field(default_factory=dict)
     """Cells that are finite numbers, by value; None past 1,024 different ones."""
-    bins: Counts = field(default_factory=dict)
+    bins: Bins = field(default_factory=Bins)
     """Finite numbers by bin of the baseline's edges, empty bins left out."""
 
     @classmethod
     def of(cls, column: pa.ChunkedArray | pa.Array, edges: NDArray[np.float64] | None) -> Self:
         """The profile of one Arrow column, counted on `edges` where there are any."""
-        cells = Cells.of(column)
+        return cls.of_cells(Cells.of(column), None if edges is None else Grid(edges))
+
+    @classmethod
+    def of_cells(cls, cells: Cells, grid: Grid | None) -> Self:
+        """The profile of a column whose cells were told apart, counted on `grid` where there is one."""
         finite = _finite(cells.numbers)
         known = cls(
             missing=cells.missing,
             kinds=cells.counts,
             not_finite=len(cells.numbers) - len(finite),
-            texts=_counts(cells.texts, TEXT_LIMIT),
+            texts=_text_counts(cells),
         )
         if not len(finite):
             return known
+        values = _different(finite)
         return replace(
             known,
-            total=ExactSum.of(finite),
-            squares=ExactSum.of_squares(finite),
+            **Moments.of(finite)._asdict(),
             minimum=float(finite.min()),
             maximum=float(finite.max()),
-            numbers=_number_counts(finite),
-            bins={} if edges is None else _bins(finite, edges),
+            numbers=None
+            if values is None
+            else dict(zip(map(_number_text, values[0].tolist()), values[1].tolist(), strict=True)),
+            bins=Bins() if grid is None else _bins(finite, values, grid),
         )
 
     def __add__(self, other: Self) -> Self:
@@ -124,7 +142,7 @@ class ColumnProfile:
             maximum=max((x for x in (self.maximum, other.maximum) if x is not None), default=None),
             texts=_bounded_sum(self.texts, other.texts, TEXT_LIMIT),
             numbers=_bounded_sum(self.numbers, other.numbers, NUMBER_LIMIT),
-            bins=_sum(self.bins, other.bins),
+            bins=self.bins + other.bins,
         )
 
     @property
@@ -161,14 +179,14 @@ class ColumnProfile:
             "maximum": self.maximum,
             "texts": None if self.texts is None else dict(sorted(self.texts.items())),
             "numbers": None if self.numbers is None else dict(sorted(self.numbers.items())),
-            "bins": {key: self.bins[key] for key in sorted(self.bins, key=int)},
+            "bins": self.bins.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Self:
         """The profile that ``to_dict`` gave."""
         sums = {name: ExactSum(int(known[name][0]), known[name][1]) for name in ("total", "squares")}
-        return cls(**{**known, **sums})
+        return cls(**{**known, **sums, "bins": Bins.from_dict(known["bins"])})
 
 
 @dataclass(frozen=True)
@@ -183,9 +201,20 @@ class TableProfile:
     @classmethod
     def of(cls, table: pa.Table, edges: Edges | None = None) -> Self:
         """The profile of an Arrow table; cost grows with its rows once."""
-        cut = edges.by_column if edges else {}
-        columns = {name: ColumnProfile.of(table[name], cut.get(name)) for name in sorted(table.column_names)}
-        return cls(table.num_rows, edges.id if edges else "", columns)
+        return cls.of_batches([table], edges)
+
+    @classmethod
+    def of_batches(cls, batches: Iterable[pa.Table | pa.RecordBatch], edges: Edges | None = None) -> Self:
+        """The profile of all batches together, of which few are in memory at a time."""
+        known, grids = (edges.id, edges.grids) if edges else ("", {})
+        profile = cls(edges=known)
+
+        def of_column(name: str, column: pa.ChunkedArray) -> ColumnProfile:
+            return ColumnProfile.of_cells(Cells.of(column), grids.get(name))
+
+        for piece, columns in column_by_column(of_column, batches):
+            profile += cls(piece.num_rows, known, columns)
+        return profile
 
     def __add__(self, other: Self) -> Self:
         """The profile of both tables; a column that one of them lacks is missing in all its rows.
@@ -204,26 +233,45 @@ class TableProfile:
     def to_json(self) -> bytes:
         """The profile as canonical JSON: equal profiles give equal bytes."""
         columns = {name: column.to_dict() for name, column in self.columns.items()}
-        return orjson.dumps({"schema_version": 1, "rows": self.rows, "edges": self.edges, "columns": columns})
+        return orjson.dumps({"schema_version": 2, "rows": self.rows, "edges": self.edges, "columns": columns})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """The profile that ``to_json`` wrote."""
+        """The profile that ``to_json`` wrote, in the present form or in the first one, which had other bins."""
         known = orjson.loads(text)
         columns = {name: ColumnProfile.from_dict(column) for name, column in known["columns"].items()}
         return cls(known["rows"], known["edges"], columns)
 
 
-def _bins(numbers: NDArray[np.float64], edges: NDArray[np.float64]) -> Counts:
-    counts = np.bincount(np.searchsorted(edges, numbers, "left"))
-    return {str(index): int(counts[index]) for index in np.flatnonzero(counts)}
+def _bins(numbers: NDArray[np.float64], values: Different | None, grid: Grid) -> Bins:
+    """The numbers by bin; those of few different values by their values."""
+    return grid.bins(numbers) if values is None else Bins.of(np.searchsorted(grid.edges, values[0]), values[1])
 
 
-def _number_counts(numbers: NDArray[np.float64]) -> Counts | None:
-    values, counts = np.unique(numbers, return_counts=True)
-    if len(values) > NUMBER_LIMIT:
+def _different(numbers: NDArray[np.float64]) -> Different | None:
+    """The different numbers, and how often each occurs; None past 1,024, which the first few mostly show."""
+    if len(np.unique(numbers[: 3 * NUMBER_LIMIT // 2])) > NUMBER_LIMIT:
         return None
-    return {_number_text(value): int(count) for value, count in zip(values.tolist(), counts, strict=True)}
+    values, counts = _tally_of_codes(numbers) or _tally_of_measures(numbers)
+    return (values, counts) if len(values) <= NUMBER_LIMIT else None
+
+
+def _tally_of_codes(numbers: NDArray[np.float64]) -> Different | None:
+    """The tally of whole numbers that lie close together; None of others."""
+    lowest = numbers.min()
+    if numbers.max() >= lowest + _CODES:
+        return None
+    codes = (numbers - lowest).astype(np.intp)
+    if not np.array_equal(codes + lowest, numbers):
+        return None
+    counts = np.bincount(codes)
+    found = np.flatnonzero(counts)
+    return found + lowest, counts[found]
+
+
+def _tally_of_measures(numbers: NDArray[np.float64]) -> Different:
+    found = pc.value_counts(pa.array(numbers))
+    return found.field("values").to_numpy(), found.field("counts").to_numpy()
 
 
 def _number_text(value: float) -> str:
@@ -231,18 +279,15 @@ def _number_text(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
-def _counts(texts: pa.Array, limit: int) -> Counts | None:
-    tally = pc.value_counts(texts)
-    if len(tally) > limit:
-        return None
-    return {pair["values"]: pair["counts"] for pair in tally.to_pylist()}
+def _text_counts(cells: Cells) -> Counts | None:
+    texts, counts = cells.tally
+    return dict(zip(texts.to_pylist(), counts.tolist(), strict=True)) if len(texts) <= TEXT_LIMIT else None
 
 
 def _sum(mine: Counts, theirs: Counts) -> Counts:
-    total = dict(mine)
-    for key, count in theirs.items():
-        total[key] = total.get(key, 0) + count
-    return total
+    if mine.keys() == theirs.keys():
+        return dict(zip(mine, map(add, mine.values(), map(theirs.__getitem__, mine)), strict=True))
+    return {**mine, **{key: mine.get(key, 0) + count for key, count in theirs.items()}}
 
 
 def _bounded_sum(mine: Counts | None, theirs: Counts | None, limit: int) -> Counts | None:

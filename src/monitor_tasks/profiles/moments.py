@@ -1,13 +1,23 @@
 """Sums of floating numbers that are exact, so that they add up to the same bytes in any order and split."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-_HALF = 27
-_BATCH = 1 << 24
+_BATCH = 1 << 17
+"""Numbers that are sliced at once: the slices stay in the processor's cache."""
+_BLOCK = 1 << 13
+_BITS = 20
+"""Digits of a slice. The sum of a block's products stays within 2 * 20 + 13 bits: a double holds it exactly."""
+_SLICES = 4
+"""They hold every number that is not 2**27 times smaller than the largest one; the others have a turn of their own."""
+
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +34,14 @@ class ExactSum:
     exponent: int = 0
 
     @classmethod
-    def of(cls, values: NDArray[np.float64]) -> "ExactSum":
+    def of(cls, values: Numbers) -> "ExactSum":
         """The sum of finite `values`, any number of them."""
-        mantissas, exponents = np.frexp(values)
-        return _add_up(mantissas, exponents)
+        return Moments.of(values).total
 
     @classmethod
-    def of_squares(cls, values: NDArray[np.float64]) -> "ExactSum":
-        """The sum of the squares of finite `values`, without overflow: each square is kept as two doubles."""
-        mantissas, exponents = np.frexp(values)
-        carrier = mantissas * 134217729.0
-        high = carrier - (carrier - mantissas)
-        low = mantissas - high
-        square = mantissas * mantissas
-        error = ((high * high - square) + 2.0 * high * low) + low * low
-        more_mantissas, more_exponents = np.frexp(error)
-        squares_mantissas, squares_exponents = np.frexp(square)
-        return _add_up(squares_mantissas, squares_exponents + 2 * exponents) + _add_up(
-            more_mantissas, more_exponents + 2 * exponents
-        )
+    def of_squares(cls, values: Numbers) -> "ExactSum":
+        """The sum of the squares of finite `values`, without overflow."""
+        return Moments.of(values).squares
 
     def __add__(self, other: "ExactSum") -> "ExactSum":
         base = min(self.exponent, other.exponent)
@@ -61,24 +60,71 @@ class ExactSum:
             return float("inf") if self.mantissa > 0 else float("-inf")
 
 
-def _add_up(mantissas: NDArray[np.float64], exponents: NDArray[np.int32]) -> ExactSum:
-    total = ExactSum()
-    for start in range(0, len(mantissas), _BATCH):
-        total += _add_up_batch(mantissas[start : start + _BATCH], exponents[start : start + _BATCH])
-    return total
+class Moments(NamedTuple):
+    """The exact sum of numbers, and that of their squares."""
+
+    total: ExactSum = ExactSum()
+    squares: ExactSum = ExactSum()
+
+    @classmethod
+    def of(cls, values: Numbers) -> "Moments":
+        """The moments of finite `values`; both cost little more than one of them.
+
+        Every number is cut into whole digits to the base 2**20, the same places for all of them. Sums of digits and of
+        products of digits are exact in doubles, whatever order the processor adds them in.
+        """
+        total, squares = ExactSum(), ExactSum()
+        while len(values):
+            top = int(np.frexp(max(values.max(), -values.min()))[1])
+            digits: Counter[int] = Counter()
+            products: Counter[int] = Counter()
+            smaller = [_add_digits(batch, top, digits, products) for batch in _batches(values)]
+            total += _from_digits(digits, top)
+            squares += _from_digits(products, 2 * top)
+            values = np.concatenate(smaller)
+        return cls(total, squares)
 
 
-def _add_up_batch(mantissas: NDArray[np.float64], exponents: NDArray[np.int32]) -> ExactSum:
-    """Per exponent the high and the low halves of the mantissas are counted as whole numbers, then shifted together."""
-    whole = (mantissas * 9007199254740992.0).astype(np.int64)
-    first = int(exponents.min())
-    steps = exponents - first
-    high = np.bincount(steps, weights=whole >> _HALF)
-    low = np.bincount(steps, weights=whole & ((1 << _HALF) - 1))
-    total = sum(
-        ((int(high[step]) << _HALF) + int(low[step])) << int(step) for step in np.flatnonzero((high != 0) | (low != 0))
-    )
-    return _lowest_terms(total, first - 53)
+def _batches(values: Numbers) -> Iterator[Numbers]:
+    return (values[start : start + _BATCH] for start in range(0, len(values), _BATCH))
+
+
+def _add_digits(values: Numbers, top: int, digits: Counter[int], products: Counter[int]) -> Numbers:
+    """Count the sums of digits and of their products by place; returns the numbers that are too small for it."""
+    slices, smaller = _sliced(values, top)
+    for place, total in enumerate(slices.sum(axis=(1, 2)).tolist(), start=1):
+        digits[place] += int(total)
+    for one, mine in enumerate(slices):
+        for other, theirs in enumerate(slices[one:], start=one):
+            total = int(np.vecdot(mine, theirs).astype(np.int64).sum())
+            products[one + other + 2] += total if one == other else 2 * total
+    return smaller
+
+
+def _sliced(values: Numbers, top: int) -> tuple[Numbers, Numbers]:
+    """The digits of numbers below 2**top, of shape (places, blocks, numbers), and the numbers that have more digits."""
+    count = len(values)
+    rest = np.zeros(-(-count // _BLOCK) * _BLOCK)
+    slices = np.empty((_SLICES, len(rest)))
+    np.ldexp(values, _BITS - top, rest[:count])
+    deep = (rest[:count] == 0) & (values != 0) if top > _BITS else np.zeros(count, np.bool_)  # scaled to nothing
+    for place, digits in enumerate(slices, start=1):
+        np.rint(rest, digits)
+        rest -= digits
+        if place == 1 and not rest.any():  # whole numbers of few digits are common
+            slices = slices[:1]
+            break
+        rest *= 2.0**_BITS
+    else:
+        deep |= rest[:count] != 0
+    if deep.any():
+        slices[:, :count][:, deep] = 0.0
+    return slices.reshape(len(slices), -1, _BLOCK), values[deep]
+
+
+def _from_digits(counts: Counter[int], top: int) -> ExactSum:
+    last = max(counts)
+    return _lowest_terms(sum(count << (_BITS * (last - place)) for place, count in counts.items()), top - _BITS * last)
 
 
 def _lowest_terms(mantissa: int, exponent: int) -> ExactSum:

@@ -1,16 +1,16 @@
 """SageMaker's block: what its statistics file says of every column, folded over the windows in their order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from monitor_tasks.profiles.cells import Cells, inferred_type
-from monitor_tasks.profiles.columns import TEXT_LIMIT, Counts
+from monitor_tasks.profiles.batches import column_by_column, each_column
+from monitor_tasks.profiles.cells import Cells, as_text, inferred_type
+from monitor_tasks.profiles.columns import TEXT_LIMIT, ColumnProfile, Counts, Edges, TableProfile
 from monitor_tasks.profiles.kll import KLLSketch, Numbers
 
 _TILE = 1024
@@ -113,16 +113,25 @@ class SageMakerBlock:
         """The block of one table, in file order."""
         return cls().update(table)
 
-    def update(self, table: pa.Table) -> Self:
-        """The block after the next window's rows; a column that one side lacks is missing in all its rows."""
-        columns: dict[str, BlockColumn] = {}
-        numbers: dict[str, Numbers] = {}
-        for name in dict.fromkeys([*self.columns, *table.column_names]):
+    def update(self, table: pa.Table, cells: Mapping[str, Cells] | None = None) -> Self:
+        """The block after the next window's rows; a column that one side lacks is missing in all its rows.
+
+        `cells` are those of the table's columns, where they have been told apart already.
+        """
+
+        def after(name: str, column: pa.ChunkedArray) -> tuple[BlockColumn, Numbers]:
             before = self.columns.get(name) or BlockColumn(missing=self.rows)
-            if name in table.column_names:
-                columns[name], numbers[name] = _after(before, table[name])
-            else:
-                columns[name] = replace(before, missing=before.missing + table.num_rows)
+            return _after(before, column, cells[name] if cells else Cells.of(column))
+
+        lacking = {
+            name: replace(column, missing=column.missing + table.num_rows)
+            for name, column in self.columns.items()
+            if name not in table.column_names
+        }
+        found = each_column(after, table)
+        known = {**lacking, **{name: column for name, (column, _) in found.items()}}
+        columns = {name: known[name] for name in dict.fromkeys([*self.columns, *table.column_names])}
+        numbers = {name: one for name, (_, one) in found.items()}
         for name, (mean, squares) in _deviations(self.columns, numbers).items():
             columns[name] = replace(columns[name], mean=mean, squares=squares)
         return type(self)(self.rows + table.num_rows, columns)
@@ -139,9 +148,28 @@ class SageMakerBlock:
         return cls(known["rows"], {column["name"]: BlockColumn.from_dict(column) for column in known["columns"]})
 
 
-def _after(before: BlockColumn, column: pa.ChunkedArray) -> tuple[BlockColumn, Numbers]:
+def profile_and_block(
+    batches: Iterable[pa.Table | pa.RecordBatch], edges: Edges | None = None
+) -> tuple[TableProfile, SageMakerBlock]:
+    """The profile and SageMaker's block of all batches together; cells are told apart once for both.
+
+    Few batches are in memory at a time. How many different texts a column has is not known past 65,536 of them.
+    """
+    known, grids = (edges.id, edges.grids) if edges else ("", {})
+    profile, block = TableProfile(edges=known), SageMakerBlock()
+
+    def both(name: str, column: pa.ChunkedArray) -> tuple[Cells, ColumnProfile]:
+        cells = Cells.of(column)
+        return cells, ColumnProfile.of_cells(cells, grids.get(name))
+
+    for piece, found in column_by_column(both, batches):
+        profile += TableProfile(piece.num_rows, known, {name: column for name, (_, column) in found.items()})
+        block = block.update(piece, {name: cells for name, (cells, _) in found.items()})
+    return profile, block
+
+
+def _after(before: BlockColumn, column: pa.ChunkedArray, cells: Cells) -> tuple[BlockColumn, Numbers]:
     """The column after a window's cells, and the finite numbers among them if it still is numeric."""
-    cells = Cells.of(column)
     kinds = {kind: before.kinds.get(kind, 0) + cells.counts.get(kind, 0) for kind in {**before.kinds, **cells.counts}}
     finite = np.isfinite(cells.numbers)
     numbers = cells.numbers if finite.all() else cells.numbers[finite]
@@ -154,10 +182,11 @@ def _after(before: BlockColumn, column: pa.ChunkedArray) -> tuple[BlockColumn, N
 
 def _tally(cells: Cells, column: pa.ChunkedArray) -> tuple[Counts | None, int]:
     """How often each text occurs, and how many there are; a number keeps the text that it was written as."""
-    texts = cells.texts if not len(cells.numbers) else pc.cast(column.drop_null(), pa.string())
-    tally = pc.value_counts(texts)
-    counts = {pair["values"]: pair["counts"] for pair in tally.to_pylist()} if len(tally) <= TEXT_LIMIT else None
-    return counts, len(tally)
+    if len(cells.numbers):
+        cells = replace(cells, texts=as_text(column.combine_chunks().drop_null()))
+    texts, counts = cells.tally
+    known = dict(zip(texts.to_pylist(), counts.tolist(), strict=True)) if len(texts) <= TEXT_LIMIT else None
+    return known, len(texts)
 
 
 def _deviations(before: Mapping[str, BlockColumn], numbers: Mapping[str, Numbers]) -> dict[str, tuple[float, float]]:
