@@ -7,7 +7,9 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from monitor_tasks.baseline import Baseline, Constraint, Metric
+from monitor_tasks.exhibit import Exhibit
 from monitor_tasks.metrics.attribution import Globals, global_values, ndcg, ndcg_deviation, why_undefined
+from monitor_tasks.metrics.distributions import by_label
 from monitor_tasks.monitors.settings import AttributionSettings
 from monitor_tasks.profiles.sample import SampleProfile
 
@@ -61,6 +63,12 @@ class Attribution(NamedTuple):
         because = "" if expected else "there are no explained rows"
         about = Metric(name="expected_value", subject=LABEL, value=value, n=len(expected), because=because)
         return [*self._drivers(profile), about]
+
+    def exhibits(self, profile: SampleProfile, baseline: Baseline, edges: object = None) -> tuple[Exhibit, ...]:  # noqa: ARG002
+        """What drives the predictions, beside what drove them in the baseline."""
+        title = f"what drives the predictions: {self.settings.agg_method} of the SHAP values"
+        theirs = self._global_values(baseline.profile or SampleProfile())
+        return (by_label(title, self._global_values(profile), theirs, "value"),)
 
     def _deviation(self, theirs: Globals, profile: SampleProfile) -> float | None:
         return ndcg_deviation(theirs, profile.values, self.settings.agg_method, self.settings.seed)

@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from monitor_tasks.baseline import Baseline, Constraint, Metric
+from monitor_tasks.exhibit import Exhibit
 from monitor_tasks.metrics.fairness import FAIRNESS, Fairness
 from monitor_tasks.metrics.resampling import deviation
 from monitor_tasks.monitors.settings import BiasSettings
@@ -75,6 +76,10 @@ class Bias(NamedTuple):
         """
         known = baseline.profile if baseline.profile is not None and baseline.profile.rows else profile
         return self._metrics(profile, known, {one.subject for one in baseline.constraints})
+
+    def exhibits(self, profile: GroupProfile, baseline: Baseline, edges: Edges | None = None) -> tuple[Exhibit, ...]:  # noqa: ARG002
+        """Nothing but the findings: they are differences of rates, each with its group."""
+        return ()
 
     def statistics(self, profile: GroupProfile) -> list[Metric]:
         """Every metric of every group: what analysis.json shows."""

@@ -1,13 +1,15 @@
 """Data quality: column set, types, completeness, domains and drift of every column against the baseline."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from monitor_tasks.baseline import Baseline, Constraint, Metric
+from monitor_tasks.exhibit import Exhibit
 from monitor_tasks.metrics.cells import completeness, domain_share, type_match
 from monitor_tasks.metrics.distance import l_infinity_of_bins, l_infinity_of_categories, robust
+from monitor_tasks.metrics.distributions import compared
 from monitor_tasks.monitors.settings import DataQualitySettings
 from monitor_tasks.profiles.columns import ColumnProfile, Edges, TableProfile, add_up
 
@@ -28,6 +30,10 @@ class DataQuality(NamedTuple):
         """What is remembered of the rows, counted on the baseline's edges."""
         return TableProfile.of(rows, edges)
 
+    def profile_batches(self, batches: Iterable[pa.Table | pa.RecordBatch], edges: Edges | None) -> TableProfile:
+        """What is remembered of all batches together, of which few are in memory at a time."""
+        return TableProfile.of_batches(batches, edges)
+
     def suggest(self, profiles: Sequence[TableProfile]) -> list[Constraint]:
         """The constraints that the reference keeps, each with the value it was learned from."""
         whole = add_up(profiles)
@@ -43,6 +49,12 @@ class DataQuality(NamedTuple):
         names = column_names(baseline.constraints)
         lost = bool(names) and not any(name in profile.columns for name in names)
         return [_measure(constraint, profile, baseline, lost) for constraint in wanted.values()]
+
+    def exhibits(self, profile: TableProfile, baseline: Baseline, edges: Edges) -> tuple[Exhibit, ...]:
+        """Every column's distribution beside the baseline's, in the baseline's order; columns it has not come last."""
+        known: TableProfile = baseline.profile or TableProfile()
+        names = dict.fromkeys((*column_names(baseline.constraints), *known.columns, *profile.columns))
+        return tuple(_beside(name, profile, known, edges) for name in names)
 
     def _type_stays(self, name: str, column: ColumnProfile) -> Iterator[Constraint]:
         kind = column.inferred_type
@@ -81,6 +93,18 @@ class DataQuality(NamedTuple):
                 check="baseline_drift_check", metric="drift_linf", subject=name, upper=threshold, expected=(method,),
                 reason=reason,
             )  # fmt: skip
+
+
+def _beside(name: str, profile: TableProfile, known: TableProfile, edges: Edges) -> Exhibit:
+    """One column beside the baseline's; a histogram only where both are counted on the same edges."""
+    column, reference = profile.columns.get(name), known.columns.get(name)
+    cut = edges.by_column.get(name) if profile.edges == known.edges else None
+    found = compared(name, column or ColumnProfile(missing=profile.rows), reference, cut)
+    if column is None and profile.rows:
+        return found.model_copy(update={"note": "this window has no such column"})
+    if reference is None and known.columns:
+        return found.model_copy(update={"note": f"the baseline has no such column; {found.note}".removesuffix("; ")})
+    return found
 
 
 def column_names(constraints: Sequence[Constraint]) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
 """Model quality: the predictions of a binary classifier against the labels that have arrived."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from monitor_tasks.baseline import Baseline, Constraint, Metric
+from monitor_tasks.exhibit import Curve, Exhibit
 from monitor_tasks.metrics.curves import by_score, precision_recall, receiver_operating_characteristic
+from monitor_tasks.metrics.distributions import by_label, scores, thinned
 from monitor_tasks.metrics.performance import Measured, auc_error, best_constant, measured, outcomes
 from monitor_tasks.metrics.resampling import MINIMUM_ROWS
 from monitor_tasks.monitors.settings import ModelQualitySettings
@@ -83,6 +85,21 @@ class ModelQuality(NamedTuple):
             **_shown(constant, F_SCORES, CONSTANT),
         }
 
+    def exhibits(self, profile: ScoreProfile, baseline: Baseline, edges: Any = None) -> tuple[Exhibit, ...]:  # noqa: ARG002
+        """The outcomes, the scores and the receiver operating characteristic beside the baseline's."""
+        known: ScoreProfile = baseline.profile or ScoreProfile()
+        mine, theirs = dict(_outcome_shares(profile)), dict(_outcome_shares(known))
+        found: list[Exhibit | None] = [
+            by_label("outcomes of the labelled rows", mine, theirs, "share"),
+            scores(profile, known),
+        ]
+        curves = [_points(of) for of in (profile, known)]
+        if curves[0]:
+            across, up = "false positive rate", "true positive rate"
+            title = "receiver operating characteristic"
+            found.append(Curve(title=title, across=across, up=up, here=curves[0], baseline=curves[1]))
+        return tuple(one for one in found if one)
+
     def _column(self, rows: pa.Table, key: str) -> pa.ChunkedArray | None:
         """The column that a setting names; None where it names none."""
         name = getattr(self.settings, key)
@@ -144,6 +161,20 @@ def _shown(found: Mapping[str, Measured], names: Sequence[str], suffix: str = ""
     return {
         f"{name}{suffix}": {"value": found[name].value, "standard_deviation": found[name].deviation} for name in names
     }
+
+
+def _outcome_shares(profile: ScoreProfile) -> Iterator[tuple[str, float | None]]:
+    """The part of the labelled rows of each label that each class was predicted for."""
+    names = [f"label {label}, predicted {predicted}" for label in (0, 1) for predicted in (0, 1)]
+    rows = profile.judged
+    for name, count in zip(names, outcomes(profile).tolist(), strict=True):
+        yield name, count / rows if rows else None
+
+
+def _points(profile: ScoreProfile) -> tuple[tuple[float, float], ...]:
+    """A hundred points of the receiver operating characteristic; none where it is undefined."""
+    rates = receiver_operating_characteristic(by_score(profile.known)) if profile.known.scored else None
+    return thinned(rates.across, rates.up) if rates else ()
 
 
 def _curves(profile: ScoreProfile) -> dict[str, dict[str, tuple[float, ...]]]:

@@ -1,10 +1,11 @@
 """Artifacts as tables in a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from monitor_tasks.report import Report, State
@@ -40,3 +41,25 @@ def report_table(report: Report) -> Group:
     notes = sorted({one.because for one in report.having(State.UNDECIDED)} | set(report.notes))
     head = f"{report.status}: {report.rows} rows; constraints: {counts}"
     return Group(head, *([table] if report.violations else []), *(escape(f"note: {text}") for text in notes))
+
+
+class ReadingProgress(Progress):
+    """Files and records that were read so far, how fast, and how many records are in quarantine."""
+
+    def __init__(self, console: Console, files: int) -> None:
+        """Nothing of so many files."""
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
+        told = TextColumn("{task.fields[told]}")
+        super().__init__(*columns, told, console=console, transient=True, disable=not console.is_terminal)
+        self._files = self.add_task("", total=files, told="")
+
+    def passed(self, chunks: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
+        """The chunks of one file on their way; at their end it is done."""
+        yield from chunks()
+        self.advance(self._files)
+
+    def tell(self, records: int, quarantined: int) -> None:
+        """How many records were read, and how many are in quarantine."""
+        elapsed = self.tasks[self._files].elapsed or 0
+        speed = f", {records / elapsed:,.0f} a second" if elapsed >= 1 else ""
+        self.update(self._files, told=f"{records:,} records{speed}, {quarantined:,} in quarantine")
