@@ -46,7 +46,7 @@ def test_real_captures_become_a_table_and_a_ledger(shared: Path, tmp_path: Path)
     assert (code, "capture.csv.jsonl" in text) == (0, True)
     totals = json.loads((tmp_path / "ledger.json").read_bytes())["totals"]
     assert totals == {"read": 3, "used": 3, "quarantined": 0, "duplicate": 0, "out_of_window": 0}
-    assert pq.read_table(tmp_path / "captured.parquet").num_columns == 5 + 70
+    assert pq.read_table(tmp_path / "captured.parquet").num_columns == 8 + 70
 
 
 def test_captures_of_another_window_are_no_data(shared: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from monitor_tasks.staging import label_names
 from monitor_tasks.tables import labels, ledger
 from monitor_tasks.tables.files import read_table
 from monitor_tasks.tables.labelled import Counts
+from monitor_tasks.tables.lines import LineReason
 from monitor_tasks.window import parse_time
 
 ROOT = Path(__file__).parents[1]
@@ -187,6 +188,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_reason_for_quarantine_is_explained() -> None:
     text = (ROOT / "docs/capture.md").read_text()
     assert column(text, "reason") == [reason.value for reason in ledger.Reason]
+    assert column(text, "text") == [reason.value for reason in LineReason]
     assert column(text, "fate") == [fate.replace("_", " ") for fate in ledger.FATES]
 
 

@@ -2,10 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from functools import wraps
+from collections.abc import Callable, Mapping
+from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
@@ -14,9 +14,9 @@ from rich.progress import track
 from monitor_tasks import tasks
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
-from monitor_tasks.io.store import Missing, Store, home, list_objects, open_object
+from monitor_tasks.io.store import Missing, Store, home, open_object
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.pages.terminal import ledger_table, report_table, windows_table
+from monitor_tasks.pages.terminal import ReadingProgress, ledger_table, report_table, windows_table
 from monitor_tasks.report import Status
 from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.staging import label_names
@@ -108,20 +108,24 @@ def ingest(
     as_json: AsJson = False,
 ) -> int:
     """Read capture files into a table, with a ledger of what became of each record."""
-    from monitor_tasks.on_tables import ingest as ingest_objects
-    from monitor_tasks.tables.captured import Span
+    from monitor_tasks.intake import intake
+    from monitor_tasks.on_tables import ingested
 
-    text = _text(config) if config else ""
-    settings = read_yaml(Capture, f"address: {json.dumps(capture_address)}\n{text}", str(config)).value
-    span = Span(Window.parse(window) if window else None)
-    found = ingest_objects(_objects(capture_address), span, settings)
-    _write(output, found)
-    ledger = json.loads(found["ledger.json"])
+    text, name = (_text(config), str(config)) if config else ("", "--config")
+    read = read_yaml(Capture, f"address: {json.dumps(capture_address)}\n{text}", name)
+    settings = read.settled(home() or str(Path(name).absolute().parent)).value
+    found = intake(settings)
+    span = found.span(Window.parse(window) if window else None)
+    with ReadingProgress(err, len(found.objects)) as progress:
+        source = found.source(lambda one: one._replace(chunks=partial(progress.passed, one.chunks)))
+        with ingested(source, span, settings, progress.tell) as (ledger, files):
+            found.prove(ledger)
+            _write(output, files)
     if as_json:
-        out.print_json(data=ledger)
+        out.print_json(data=ledger.told)
     else:
-        out.print(ledger_table(ledger))
-    return 0 if ledger["totals"]["used"] else 3
+        out.print(ledger_table(ledger.told))
+    return 0 if ledger.totals["used"] else 3
 
 
 @verb
@@ -153,6 +157,7 @@ def check(
     """Check a table against a baseline: statistics and violations."""
     from monitor_tasks.on_tables import check as check_on
     from monitor_tasks.on_tables import read_baseline
+    from monitor_tasks.pages.report import report_page
 
     settings, rows = _table_and_settings(table, monitor, config)
     folder = Store(baseline)
@@ -162,7 +167,8 @@ def check(
     address = getattr(settings, "suite", None)
     checked = check_on(monitor, settings, rows, known, _bytes(address) if address else b"")
     report = checked.report("", "")
-    _write(output, {**checked.artifacts, "report.json": report.to_json()})
+    page = report_page(report, checked.exhibits)
+    _write(output, {**checked.artifacts, "report.json": report.to_json(), "report.html": page})
     if as_json:
         out.print_json(report.to_json().decode())
     else:
@@ -265,14 +271,7 @@ def _explained(rows: Any, settings: Any) -> Any:
     return explained(rows, loaded, model.features, settings)
 
 
-def _objects(address: str) -> Iterator[tuple[str, bytes]]:
-    """Every capture file at an address, with progress."""
-    objects = list_objects(address)
-    for store, key in track(objects, "files", console=err, transient=True):
-        yield key, store.get(key)
-
-
-def _write(output: str, files: dict[str, bytes]) -> None:
+def _write(output: str, files: Mapping[str, bytes | BinaryIO]) -> None:
     store = Store(output)
     for name, content in files.items():
         store.put(name, content)

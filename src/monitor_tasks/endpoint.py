@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, create_model, model_validator
 
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.monitors.settings import MONITORS, NAME
@@ -37,23 +37,23 @@ Moment = Annotated[datetime, AfterValidator(_has_zone)]
 class Csv(Value):
     """CSV with or without a line of names."""
 
-    header: bool = True
+    header: bool = Field(True, validation_alias=AliasChoices("header", "Header"))
     """Whether the first line names the columns."""
 
 
 class Json(Value):
     """JSON Lines."""
 
-    line: bool = True
+    line: bool = Field(True, validation_alias=AliasChoices("line", "lines", "Line"))
     """One object a line."""
 
 
 class DatasetFormat(Value):
     """How a table file is written; left out, the file's ending decides."""
 
-    csv: Csv | None = None
-    json_lines: Json | None = Field(None, alias="json")
-    parquet: dict[str, str] | None = None
+    csv: Csv | None = Field(None, validation_alias=AliasChoices("csv", "Csv"))
+    json_lines: Json | None = Field(None, alias="json", validation_alias=AliasChoices("json", "Json", "json_lines"))
+    parquet: dict[str, str] | None = Field(None, validation_alias=AliasChoices("parquet", "Parquet"))
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -68,28 +68,71 @@ class DatasetFormat(Value):
         return kind.removesuffix("_lines"), self.csv is None or self.csv.header
 
 
-class Capture(Value):
-    """Where the endpoint's captured traffic lies and what its columns are called."""
+class Limits(Value):
+    """How far reading goes; what goes further is quarantined with a reason."""
 
-    address: Address
-    """The folder that holds the hour folders ``yyyy/MM/dd/HH`` (SageMaker: destination/endpoint/variant), or a file."""
-    layout: Literal["hours", "flat"] = "hours"
-    """``flat``: every file below the address is read, and only the event time decides."""
+    record_bytes: int = Field(8 << 20, ge=1, le=16 << 20)
+    """The longest record."""
+    depth: int = Field(100, ge=1, le=500)
+    """How deep JSON may be nested."""
+    columns: int = Field(4096, ge=1)
+    """The most cells of one side of a record."""
+    unfolding: int = Field(200, ge=1)
+    """How many times its own size a gzip may unfold to."""
+    memory: str = Field("512MB", pattern=r"^[1-9]\d{0,5}[MG]B$")
+    """What the engine that reads records may hold beside its results."""
+
+
+class Records(Value):
+    """How captured records are read."""
+
     capture_options: tuple[Literal["Input", "Output"], ...] = ("Input", "Output")
     """Which sides a complete record has; one that lacks a side is quarantined."""
     input_names: tuple[str, ...] = ()
     """Names of the input's cells, in order; needed where CSV and JSON payloads are mixed."""
     output_names: tuple[str, ...] = ()
     """Names of the output's cells, in order; outputs are the first columns."""
+    split_rows: bool = False
+    """Whether each row of a record with several is a row; else they are one, as SageMaker's data quality has it."""
+    features_attribute: str | None = Field(None, min_length=1)
+    """JMESPath to the features in a JSON input, such as ``instances[*].features``; the usual forms need none."""
+    output_attributes: dict[str, str] = Field(default_factory=dict)
+    """Columns of a JSON output, each with its JMESPath: ``{score: "predictions[*].score"}``."""
+    custom_attributes: tuple[str, ...] = ()
+    """Custom attributes that are columns too: ``latency_ms`` reads ``latency_ms=12.5``."""
+    limits: Limits = Limits()
 
     @model_validator(mode="after")
     def _names_are_columns(self) -> Self:
-        names = [*self.output_names, *self.input_names]
+        names = [*self.output_names, *self.input_names, *self.custom_attributes]
         if len(set(names)) < len(names):
-            raise ValueError("input_names and output_names may not name a column twice")
-        if any(name.startswith("@") for name in names):
-            raise ValueError("input_names and output_names may not begin with '@': such columns are ours")
+            raise ValueError("input_names, output_names and custom_attributes may not name a column twice")
+        if any(name.startswith("@") for name in (*names, *self.output_attributes)):
+            raise ValueError("names of columns may not begin with '@': such columns are ours")
+        if "" in self.output_attributes:
+            raise ValueError("output_attributes may not name a column ''")
         return self
+
+    def paths(self, side: str) -> dict[str, str]:
+        """The JMESPath to each column of a side's JSON; the column ``""`` means whole rows."""
+        if side == "Output":
+            return self.output_attributes
+        return {"": self.features_attribute} if self.features_attribute else {}
+
+
+class Capture(Records):
+    """Where the endpoint's captured traffic lies and how it is read."""
+
+    address: Address
+    """The folder that holds the hour folders ``yyyy/MM/dd/HH`` (SageMaker: destination/endpoint/variant), or a file."""
+    layout: Literal["hours", "variants", "flat"] = "hours"
+    """``variants``: one folder per variant above the hours. ``flat``: only the event time decides, not folders."""
+    dataset_format: DatasetFormat | None = None
+    """Set where the address holds a batch transform's manifests, or tables: how their rows are written."""
+    record_preprocessor_script: Address | None = None
+    """A Python script whose ``preprocess_handler(inference_record[, logger])`` makes the rows of each record."""
+    record_preprocessor_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """The pinned hash of that script; it runs with the rights of the task."""
 
 
 class Reference(Value):

@@ -1,26 +1,29 @@
 """The verbs on files in hand: ingest capture files, suggest a baseline from a table, check a table against one."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import isnan
-from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
 from monitor_tasks.baseline import Baseline, Constraints, in_order
 from monitor_tasks.dialects import obeying, suggested_files, violation_files
-from monitor_tasks.endpoint import Capture
+from monitor_tasks.endpoint import Records
+from monitor_tasks.exhibit import Exhibit
 from monitor_tasks.monitors.data_quality import align
 from monitor_tasks.monitors.settings import MONITORS, AttributionSettings
 from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.report import Finding, ModelCard, Report, judge
-from monitor_tasks.tables.captured import Names, Span, capture
+from monitor_tasks.tables.captured import Source, capture
 from monitor_tasks.tables.explained import explain, predicted
-from monitor_tasks.tables.files import table_bytes
+from monitor_tasks.tables.files import table_bytes, write_table
 from monitor_tasks.tables.labelled import merge as merge_rows
 from monitor_tasks.tables.labels import read_labels
-from monitor_tasks.tables.ledger import quarantine_lines
+from monitor_tasks.tables.ledger import Ledger, quarantine_line
+from monitor_tasks.tables.readings import Span
 from monitor_tasks.tables.sampling import halves, smallest_hashes
 from monitor_tasks.value import UserError, Value
 
@@ -43,6 +46,8 @@ class Checked(NamedTuple):
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     artifacts: Mapping[str, bytes]
+    exhibits: tuple[Exhibit, ...] = ()
+    """What a page shows of the rows beside the baseline."""
 
     def report(self, endpoint: str, window: str, model: ModelCard | None = None, notes: tuple[str, ...] = ()) -> Report:
         """The report of the check, for one endpoint and window; `notes` are told beside its own."""
@@ -52,15 +57,26 @@ class Checked(NamedTuple):
         )  # fmt: skip
 
 
-def ingest(objects: Iterable[tuple[str, bytes]], span: Span, settings: Capture) -> dict[str, bytes]:
-    """The captured table of the objects' records, the ledger, and the records in quarantine."""
-    names = Names(settings.output_names, settings.input_names)
-    found = capture(objects, span, names, settings.capture_options)
-    return {
-        "captured.parquet": table_bytes(found.table),
-        "ledger.json": found.ledger.to_json(),
-        "quarantine.jsonl": quarantine_lines(found.quarantined),
-    }
+@contextmanager
+def ingested(
+    source: Source, span: Span, settings: Records, watch: Callable[[int, int], None] | None = None
+) -> Iterator[tuple[Ledger, dict[str, bytes | BinaryIO]]]:
+    """The captured table of the source's records, the ledger, and the records in quarantine.
+
+    What is large is an open file, which is closed at the end. `watch` is told how many records were read so far, and
+    how many of them are in quarantine.
+    """
+    with TemporaryFile() as spill, TemporaryFile() as table, TemporaryFile() as quarantine:
+        found = capture(source, settings, span, spill, watch)
+        write_table(found.batches(), found.schema, table)
+        for one in found.quarantine():
+            quarantine.write(quarantine_line(one))
+        files: dict[str, bytes | BinaryIO] = {
+            "captured.parquet": table,
+            "ledger.json": found.ledger.to_json(),
+            "quarantine.jsonl": quarantine,
+        }
+        yield found.ledger, files
 
 
 def merge(captured: pa.Table, objects: Iterable[tuple[str, bytes]], names: tuple[str, ...]) -> dict[str, bytes]:
@@ -72,7 +88,7 @@ def merge(captured: pa.Table, objects: Iterable[tuple[str, bytes]], names: tuple
     return {
         "labelled.parquet": table_bytes(merged.table),
         "labels.json": json.dumps(counts, indent=2).encode(),
-        "quarantined_labels.jsonl": quarantine_lines(labels.quarantined),
+        "quarantined_labels.jsonl": b"".join(map(quarantine_line, labels.quarantined)),
     }
 
 
@@ -143,7 +159,9 @@ def check(name: str, settings: Value, rows: pa.Table, known: Known, suite: bytes
     if name == "data_quality":
         findings, artifacts["expectations.json"] = _validated(profile, findings, suite, rows)
     notes = tuple(text for text in (note,) if text)
-    return Checked(name, baseline.id, profile.rows, findings, notes, {**artifacts, **violation_files(name, findings)})
+    files = {**artifacts, **violation_files(name, findings)}
+    exhibits = monitor.exhibits(profile, baseline, known.edges)
+    return Checked(name, baseline.id, profile.rows, findings, notes, files, exhibits)
 
 
 def _validated(profile: TableProfile, findings: tuple[Finding, ...], suite: bytes, rows: pa.Table) -> Any:

@@ -26,21 +26,19 @@ def permission(endpoint: Endpoint, asked: bool | None, backfill: bool) -> Permis
 
 def ingest_capture(site: Site, window: Window) -> str:
     """Captured records to one row per prediction, and the ledger of what became of each record."""
-    from monitor_tasks.on_tables import ingest
-    from monitor_tasks.tables.captured import Span
+    from monitor_tasks.intake import intake
+    from monitor_tasks.on_tables import ingested
 
     settings = site.endpoint.capture
-    hours = window if settings.layout == "hours" else None
-    found = storage.list_objects(settings.address, site.credentials, hours)
-    objects = [(key, store.get(key)) for store, key in found]
-    inputs = {f"object {key}": digest(content) for key, content in objects}
-    execution = site.execution("captured", window, {**inputs, "window": str(window), "capture": hash_of(settings)})
+    found = intake(settings, site.credentials, window)
+    execution = site.execution(
+        "captured", window, {**found.inputs, "window": str(window), "capture": hash_of(settings)}
+    )
     if done := execution.committed():
         return done
-    own = {storage.hour_folder(hour) for hour in window.hours()}
-    around = tuple({storage.hour_folder(hour) for hour in window.hours(around=1)} - own)
-    span = Span(window, frozenset(key for key, _ in objects if key.startswith(around)))
-    return execution.commit(ingest(objects, span, settings), shown=("ledger.json",))
+    with ingested(found.source(), found.span(window), settings) as (ledger, files):
+        found.prove(ledger)
+        return execution.commit(files, shown=("ledger.json",))
 
 
 def merge_labels(site: Site, window: Window, captured: str) -> str:
@@ -72,6 +70,7 @@ def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = ""
 def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str) -> str:
     """One monitor's report of the window; `rows` is the execution whose table it reads."""
     from monitor_tasks.on_tables import check, read_baseline
+    from monitor_tasks.pages.report import report_page
 
     settings, model = site.endpoint.configured()[name], site.model(window)
     suite = site.read(settings.suite) if getattr(settings, "suite", None) else b""
@@ -87,7 +86,8 @@ def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str)
     told = model.model_copy(update={"address": None}) if model else None  # where a model lies changes no report
     report = checked.report(site.name, str(window), told, _changes(site, window, baseline))
     shown = tuple(file for file in checked.artifacts if file in SHOWN)
-    return execution.commit({**checked.artifacts, "report.json": report.to_json()}, (*shown, "report.json"))
+    files = {"report.json": report.to_json(), "report.html": report_page(report, checked.exhibits)}
+    return execution.commit({**checked.artifacts, **files}, (*shown, *files))
 
 
 def choose_action(site: Site, window: Window, reports: Mapping[str, str], permission: Permission) -> Verdict:

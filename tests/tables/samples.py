@@ -4,7 +4,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from monitor_tasks.tables.captured import Captured, Names, Span, capture, features
+from monitor_tasks.endpoint import Records
+from monitor_tasks.tables.captured import Captured, capture, features
+from monitor_tasks.tables.lines import Object, in_memory
+from monitor_tasks.tables.readings import Span
 
 TIME = "2026-01-01T00:10:00Z"
 
@@ -23,8 +26,8 @@ def of_json(data: Any, **more: Any) -> bytes:
     return record(inputs=data if isinstance(data, str) else json.dumps(data), inputs_as="JSON", **more)
 
 
-def captured(*lines: bytes, names: Names = Names(), span: Span = Span(), **more: Any) -> Captured:
-    return capture([("o.jsonl", b"\n".join(lines))], span, names, **more)
+def captured(*lines: bytes, span: Span = Span(), **settings: Any) -> Captured:
+    return capture(in_memory([("o.jsonl", b"\n".join(lines))]), Records(**settings), span)
 
 
 def cells(found: Captured) -> dict[str, list[str | None]]:
@@ -32,8 +35,8 @@ def cells(found: Captured) -> dict[str, list[str | None]]:
 
 
 def reasons(found: Captured) -> list[str]:
-    return [one.reason.value for one in found.quarantined]
+    return [one.reason for one in list(found.quarantine())]
 
 
-def objects(*named: tuple[str, Iterable[bytes]]) -> list[tuple[str, bytes]]:
-    return [(name, b"\n".join(lines)) for name, lines in named]
+def objects(*named: tuple[str, Iterable[bytes]]) -> list[Object]:
+    return in_memory([(name, b"\n".join(lines)) for name, lines in named])

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from monitor_tasks.tables.files import table_bytes
 from monitor_tasks.tables.labels import LABELS, LabelReason, Labels, parse_label, read_labels
-from monitor_tasks.tables.ledger import quarantine_lines
-from monitor_tasks.value import UserError
+from monitor_tasks.tables.ledger import quarantine_line
 
 
 def truth(label_id: Any = "a", data: Any = "1", encoding: Any = "CSV", **more: Any) -> bytes:
@@ -76,7 +75,6 @@ def test_more_than_the_form_asks_for_is_fine() -> None:
 
 
 BAD = {
-    LabelReason.NOT_UTF8: [truth().replace(b'"a"', b'"\xff"')],
     LabelReason.NOT_JSON: [b"{", b"1,2", truth()[:-9], truth() + truth(), b"[" * 100_000, b'{"a": NaN}'],
     LabelReason.NOT_A_LABEL: [
         *(b"1", b"null", b"[]", b"{}", b'{"groundTruthData": {}}'),
@@ -85,7 +83,7 @@ BAD = {
     ],
     LabelReason.NO_EVENT_ID: [truth(""), truth(None), truth(17), truth().replace(b"eventId", b"id")],
     LabelReason.BAD_PAYLOAD: [
-        *(truth("a", data) for data in ("", " \n", '""', "1,0", "1\n0", "1,", '"1', "1" * 200_000, None, 1, {})),
+        *(truth("a", data) for data in ("", " \n", '""', "1,0", "1\n0", "1,", '"1', None, 1, {})),
         *(truth("a", "1", encoding) for encoding in (None, "BASE64", "csv", 1, ["CSV"], {})),
         *(truth("a", data, "JSON") for data in ("", "{", "null", "{}", "[]", "[1, 0]", '""', '" "', '{"label": null}')),
         truth("a", '{"x": 1, "y": 0}', "JSON"),
@@ -107,7 +105,7 @@ def test_a_bad_line_is_quarantined_with_its_reason_and_harms_no_other(reason: La
 
 
 def test_the_quarantine_names_place_reason_and_a_bounded_excerpt() -> None:
-    (line,) = quarantine_lines(labels(truth(), b"", b"=" * 999).quarantined).splitlines()
+    (line,) = map(quarantine_line, labels(truth(), b"", b"=" * 999).quarantined)
     stored = json.loads(line)
     assert (stored["object"], stored["line"], stored["reason"]) == ("o.jsonl", 3, "not_json")
     assert stored["excerpt"] == "=" * 200
@@ -118,8 +116,8 @@ def test_marks_ends_of_lines_and_gzip_do_not_matter() -> None:
     for content in (one + b"\n" + two + b"\n", b"\xef\xbb\xbf" + one + b"\r\n" + two, one + b"\n" + two + b"\n \n\n"):
         assert of(read_labels([("o.jsonl", content)])) == {"a": "1", "b": "0"}
         assert of(read_labels([("o.jsonl.gz", gzip.compress(content))])) == {"a": "1", "b": "0"}
-    with pytest.raises(UserError, match=r"o.jsonl.gz: not a whole gzip file"):
-        read_labels([("o.jsonl.gz", gzip.compress(one)[:-9])])
+    cut = read_labels([("o.jsonl.gz", gzip.compress(one)[:-9])])
+    assert [found.reason for found in cut.quarantined] == ["damaged_gzip"]
 
 
 def test_no_labels_are_a_table_without_rows() -> None:

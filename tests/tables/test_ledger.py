@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from monitor_tasks.tables.captured import Span, capture
+from monitor_tasks.tables.captured import METADATA, capture
 from monitor_tasks.tables.files import read_table, table_bytes
-from monitor_tasks.tables.ledger import EXCERPT, Ledger, Place, Quarantined, Reason, quarantine_lines
+from monitor_tasks.tables.ledger import EXCERPT, Ledger, quarantine_line
+from monitor_tasks.tables.lines import in_memory
+from monitor_tasks.tables.readings import Span
 from monitor_tasks.window import Window
-from tests.tables.samples import captured, objects, record
+from tests.tables.samples import captured, cells, objects, reasons, record
 
 REAL = ("churn/capture.csv.jsonl", "sdk/captured-data.json-encoding.jsonl", "adult/endpoint_jsonlines.capture.jsonl")
 MUTATIONS = 500
@@ -20,7 +22,9 @@ MUTATIONS = 500
 def test_the_ledger_names_every_object_and_every_reason() -> None:
     window = Window.parse("2026-01-01T00:00:00Z/PT1H")
     lines = [record("a"), record("a"), record("c", time="2026-02-01T00:00:00Z"), b"{", record("d", "1")]
-    ledger = json.loads(capture(objects(("b", [record("b")]), ("a", lines), ("0", [])), Span(window)).ledger.to_json())
+    ledger = json.loads(
+        capture(objects(("b", [record("b")]), ("a", lines), ("0", [])), span=Span(window)).ledger.to_json()
+    )
     counts = {"read": 6, "used": 2, "quarantined": 2, "duplicate": 1, "out_of_window": 1}
     assert ledger["totals"] == counts
     assert ledger["reasons"] == {"column_count": 1, "not_json": 1}
@@ -33,27 +37,21 @@ def test_the_ledger_names_every_object_and_every_reason() -> None:
 
 def test_a_quarantined_record_has_place_reason_and_a_bounded_excerpt() -> None:
     found = captured(b"", b'{"\xff\x00\xe2\x80\xa8' + b"x" * 1000)
-    (line,) = quarantine_lines(found.quarantined).splitlines()
-    entry = json.loads(line)
+    (entry,) = (json.loads(quarantine_line(one)) for one in found.quarantine())
     assert list(entry) == ["object", "line", "offset", "reason", "explanation", "excerpt"]
     assert (entry["object"], entry["line"], entry["offset"], entry["reason"]) == ("o.jsonl", 2, 1, "not_utf8")
     assert entry["excerpt"].startswith('{"\\ufffd\\x00\\u2028xx')
     assert len(entry["excerpt"]) <= 6 * EXCERPT
 
 
-def test_the_quarantine_stands_in_order_of_reading() -> None:
-    one, two = (Quarantined.of(Place("o", n, n), b"x", Reason.NOT_JSON, "") for n in (1, 2))
-    assert quarantine_lines([two, one]) == quarantine_lines([one, two])
-    assert quarantine_lines([]) == b""
-
-
 def test_real_records_are_read(shared: Path) -> None:
-    found = {name: capture([(name, (shared / "sagemaker" / name).read_bytes())]) for name in REAL}
+    found = {name: capture(in_memory([(name, (shared / "sagemaker" / name).read_bytes())])) for name in REAL}
     totals = {name: one.ledger.totals for name, one in found.items()}
-    assert (totals[REAL[0]]["used"], found[REAL[0]].table.num_columns) == (3, 5 + 70)
-    assert found[REAL[1]].table.column_names[5:] == ["predictions", "instances"]
-    assert totals[REAL[1]]["used"] == 2
-    assert [one.reason.value for one in found[REAL[2]].quarantined] == ["several_rows"]
+    assert (totals[REAL[0]]["used"], found[REAL[0]].table.num_columns) == (3, len(METADATA) + 70)
+    assert reasons(found[REAL[1]]) == ["several_rows", "several_rows"]
+    split = captured((shared / "sagemaker" / REAL[1]).read_bytes(), split_rows=True)
+    assert (split.ledger.totals["used"], cells(split)["_c1"]) == (2, ["1.0", "2.0", "5.0"] * 2)
+    assert reasons(found[REAL[2]]) == ["several_rows"]
 
 
 def _flip(line: bytes, chance: random.Random) -> bytes:
@@ -91,10 +89,10 @@ def test_mutated_real_records_never_crash_and_always_add_up(
     for _ in range(MUTATIONS // 5):
         chosen = chance.sample(lines, 3)
         content = b"\n".join([mutate(chosen[0], chance), *chosen[1:]])
-        found = capture([("o", content)], chance.choice([Span(), Span(window)]))
+        found = capture(in_memory([("o", content)]), span=chance.choice([Span(), Span(window)]))
         totals = found.ledger.totals
         assert totals["read"] == sum(bool(line.strip(b"\xef\xbb\xbf \t\r\n\x0b\x0c")) for line in content.split(b"\n"))
         assert totals["used"] == found.table.num_rows
-        assert totals["quarantined"] == len(quarantine_lines(found.quarantined).splitlines())
+        assert totals["quarantined"] == len(list(found.quarantine()))
         assert totals["read"] == sum(totals[fate] for fate in ("used", "quarantined", "duplicate", "out_of_window"))
     assert read_table(table_bytes(found.table), "captured.parquet") == found.table

@@ -1,109 +1,386 @@
 """Captured records to one row per prediction, and the ledger of what became of each record."""
 
-import gzip
-import hashlib
-import io
 import re
-import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import NamedTuple
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
+from typing import Any, BinaryIO, NamedTuple
 
+import jmespath
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from monitor_tasks.endpoint import Records
 from monitor_tasks.tables.ledger import Ledger, Place, Quarantined, Reason
-from monitor_tasks.tables.records import Cells, Record, Unusable, parse_record
+from monitor_tasks.tables.lines import Block, Object, Reach, blocks
+from monitor_tasks.tables.payloads import compiled
+from monitor_tasks.tables.readings import MOMENT, Group, Hook, Reader, Reading, Span, Widths, commonest
+from monitor_tasks.tables.shapes import SIDES, Engine, Form
+from monitor_tasks.tables.spill import Kept, Spill
 from monitor_tasks.value import UserError
-from monitor_tasks.window import Window
 
 METADATA = pa.schema(
     [
         ("@event_id", pa.string()),
         ("@inference_id", pa.string()),
-        ("@time", pa.timestamp("us", "UTC")),
+        ("@time", MOMENT),
         ("@object", pa.string()),
         ("@line", pa.int64()),
+        ("@row", pa.int64()),
+        ("@variant", pa.string()),
+        ("@component", pa.string()),
     ]
 )
 
+QUARANTINE = pa.schema(
+    [
+        ("line", pa.int64()),
+        ("offset", pa.int64()),
+        ("reason", pa.string()),
+        ("explanation", pa.string()),
+        ("excerpt", pa.string()),
+    ]
+)
 
-class Names(NamedTuple):
-    """What the cells of CSV payloads are called, in order; empty means ``_c0``, ``_c1``, … with outputs first."""
-
-    outputs: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ()
-
-
-class Span(NamedTuple):
-    """Which records are wanted."""
-
-    window: Window | None = None
-    """The event times that count; None means all."""
-    neighbours: frozenset[str] = frozenset()
-    """Objects of other hours' folders: a record there whose time cannot be read is that hour's to quarantine."""
-
-    def has(self, place: Place, moment: datetime | None) -> bool:
-        """Whether a record lies in the span: by its event time, or by its folder where that cannot be read."""
-        if self.window is None:
-            return True
-        return place.object not in self.neighbours if moment is None else self.window.contains(moment)
+Lines = npt.NDArray[np.integer[Any]]
 
 
-class Captured(NamedTuple):
+class _Group(NamedTuple):
+    """A group of rows that was put aside."""
+
+    outputs: Form
+    inputs: Form
+    batched: bool
+    lines: npt.NDArray[np.int32]
+    """The line of each row, as its index in the block."""
+    rows: Kept
+
+    @property
+    def widths(self) -> Widths:
+        """How many cells without a name either side has."""
+        outputs, inputs = (form if isinstance(form, int) else 0 for form in (self.outputs, self.inputs))
+        return outputs, inputs
+
+
+class _Read(NamedTuple):
+    """A block that was put aside."""
+
+    object: str
+    keys: npt.NDArray[np.uint64]
+    """Hashes of the event ids; all that is held in memory of a record."""
+    identities: Kept
+    elsewhere: int
+    """How many records lie in another window."""
+    groups: list[_Group]
+    quarantined: Kept
+
+
+class Captured:
     """What the records of a window became."""
 
-    table: pa.Table
-    """One row per used record, in the order object, line: columns of `METADATA`, then outputs, then inputs, as text."""
-    ledger: Ledger
-    quarantined: list[Quarantined]
+    def __init__(self, settings: Records, variants: Mapping[str, str | None], spill: Spill) -> None:
+        """Nothing yet; `variants` are those of the objects, and `spill` will hold what is read."""
+        self.ledger = Ledger()
+        self.lines = 0
+        """How many records were read so far."""
+        self._settings, self._variants, self._spill = settings, variants, spill
+        self._reads: list[_Read] = []
+        self._lost: dict[int, list[int]] = {}
+        self._odd: dict[tuple[int, int], tuple[Reason, Lines]] = {}
+        self._usual: Widths = (0, 0)
+        self._usually_batched = False
+        self._known: list[set[str]] = []
+        self._names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._attributes: list[str] = []
+        self._columns: list[str] = []
+
+    @property
+    def schema(self) -> pa.Schema:
+        """`METADATA`, then outputs, inputs and custom attributes as text."""
+        return pa.schema([*METADATA, *(pa.field(name, pa.string()) for name in self._columns)])
+
+    @property
+    def table(self) -> pa.Table:
+        """One row per used record, or per row in it; in the order object, line, row."""
+        return pa.concat_tables([self.schema.empty_table(), *self.batches()])
+
+    def batches(self) -> Iterator[pa.Table]:
+        """The table, block by block."""
+        for number, read in enumerate(self._reads):
+            parts = []
+            for position, group in enumerate(read.groups):
+                kept = self._kept(number, position)
+                if kept.any():
+                    rows = self._spill.get(group.rows)
+                    parts.append(self._final(read.object, group, rows if kept.all() else rows.filter(pa.array(kept))))
+            if parts:
+                order = [("@line", "ascending"), ("@row", "ascending")]
+                yield parts[0] if len(parts) == 1 else pa.concat_tables(parts).sort_by(order)
+
+    def quarantine(self) -> Iterator[Quarantined]:
+        """All that is in quarantine, in the order object, line."""
+        for number, read in enumerate(self._reads):
+            found = [
+                Quarantined(Place(read.object, line, offset), reason, explanation, excerpt)
+                for line, offset, reason, explanation, excerpt in _tuples(self._spill.get(read.quarantined))
+            ]
+            for position, group in enumerate(read.groups):
+                if (number, position) in self._odd:
+                    found += self._explained(read.object, group, *self._odd[number, position])
+            yield from sorted(found)
+
+    def put(self, block: Block, reading: Reading) -> None:
+        """Puts a block aside."""
+        self.lines += len(block.lines) + len(block.quarantined)
+        for one in reading.quarantined:
+            self.ledger.note(block.object, "quarantined", one.reason)
+        self.ledger.note(block.object, "out_of_window", count=reading.elsewhere)
+        quarantined = [
+            (one.place.line, one.place.offset, one.reason, one.explanation, one.excerpt) for one in reading.quarantined
+        ]
+        columns = [list(column) for column in zip(*quarantined, strict=True)] or [[]] * len(QUARANTINE)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, QUARANTINE, strict=True)]
+        wanted = np.asarray(reading.identities["wanted"])
+        self._reads.append(
+            _Read(
+                block.object,
+                np.asarray(reading.identities["key"]),
+                self._spill.put(reading.identities),
+                int((~wanted).sum()),
+                [self._group(block, group) for group in reading.groups],
+                self._spill.put(pa.Table.from_arrays(arrays, schema=QUARANTINE)),
+            )
+        )
+
+    def _group(self, block: Block, group: Group) -> _Group:
+        lines = np.asarray(group.rows["index"])
+        rows = group.rows.append_column("line", pa.array(block.numbers[lines]))
+        rows = rows.append_column("offset", pa.array(block.offsets[lines]))
+        return _Group(group.outputs, group.inputs, group.batched, lines.astype(np.int32), self._spill.put(rows))
+
+    def settle(self, engine: Engine) -> None:
+        """Decides what becomes of each record, once all are there."""
+        self._find_duplicates(engine)
+        widths, batched = Counter[Widths](), Counter[bool]()
+        names: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+        for number, read in enumerate(self._reads):
+            for position, group in enumerate(read.groups):
+                count = _different(group.lines[self._kept(number, position)])
+                widths[group.widths] += 0 if group.batched else count
+                batched[group.batched] += count * any(group.widths)
+                for found, form in zip(names, (group.outputs, group.inputs), strict=True):
+                    found.update(dict.fromkeys(form, count) if isinstance(form, tuple) and count else {})
+        self._usually_batched = batched[True] > batched[False]
+        self._usual = (1, 0) if self._usually_batched else _usual(widths)
+        most = self._settings.limits.columns
+        self._known = [{name for name, _ in sorted(found.items(), key=commonest)[:most]} for found in names]
+        for number, read in enumerate(self._reads):
+            used: list[Lines] = [_NONE]
+            for position, group in enumerate(read.groups):
+                self._find_odd(number, position, group)
+                if (number, position) in self._odd:
+                    reason, odd = self._odd[number, position]
+                    self.ledger.note(read.object, "quarantined", reason, _different(odd))
+                used.append(group.lines[self._kept(number, position)])
+            self.ledger.note(read.object, "used", count=_different(np.sort(np.concatenate(used))))
+        self._name_columns()
+
+    def _find_duplicates(self, engine: Engine) -> None:
+        """The records whose event id an earlier one bears too."""
+        keys = np.sort(np.concatenate([np.array([], np.uint64), *(read.keys for read in self._reads)]))
+        twice = keys[1:][keys[1:] == keys[:-1]]
+        candidates = []
+        for number, read in enumerate(self._reads):
+            among = np.isin(read.keys, twice) if len(twice) else np.array([], bool)
+            if among.any():
+                found = self._spill.get(read.identities).filter(pa.array(among))
+                candidates.append(found.append_column("block", pa.array(np.full(found.num_rows, number))))
+        found = engine.ask(DUPLICATES, pa.concat_tables(candidates)) if candidates else None
+        elsewhere = {number: read.elsewhere for number, read in enumerate(self._reads)}
+        for block, line, conflicts, wanted in _tuples(found) if found else ():
+            self.ledger.note(self._reads[block].object, "duplicate")
+            self.ledger.conflicts += conflicts
+            elsewhere[block] -= not wanted
+            self._lost.setdefault(block, []).append(line)
+        for number, count in elsewhere.items():
+            self.ledger.note(self._reads[number].object, "out_of_window", count=count)
+
+    def _find_odd(self, number: int, position: int, group: _Group) -> None:
+        """The records of a group that are not like most of the window's."""
+        kept = group.lines[self._kept(number, position)]
+        if not len(kept):
+            return
+        if group.batched and not self._usually_batched:
+            self._odd[number, position] = Reason.SEVERAL_ROWS, kept
+        elif (self._usually_batched > group.batched and any(group.widths)) or any(
+            width not in (0, usual) for width, usual in zip(group.widths, self._usual, strict=True)
+        ):
+            self._odd[number, position] = Reason.COLUMN_COUNT, kept
+        elif strange := self._strange(group):
+            rows = self._spill.get(group.rows)
+            has = np.logical_or.reduce([np.asarray(rows[name].is_valid()) for name in strange])
+            if (has & self._kept(number, position)).any():
+                self._odd[number, position] = Reason.TOO_MANY_COLUMNS, np.intersect1d(group.lines[has], kept)
+
+    def _strange(self, group: _Group) -> list[str]:
+        """The columns of a group whose names are too rare to be columns of the window."""
+        return [
+            f"{side}_{number}"
+            for side, form, known in zip(SIDES, (group.outputs, group.inputs), self._known, strict=True)
+            if isinstance(form, tuple)
+            for number, name in enumerate(form)
+            if name not in known
+        ]
+
+    def _kept(self, number: int, position: int) -> npt.NDArray[np.bool_]:
+        """Which rows of a group are used."""
+        lines = self._reads[number].groups[position].lines
+        _, odd = self._odd.get((number, position), (None, _NONE))
+        lost = self._lost.get(number, [])
+        gone = np.concatenate([np.array(lost, np.int64), odd])
+        return ~np.isin(lines, gone) if len(gone) else np.ones(len(lines), bool)
+
+    def _explained(self, name: str, group: _Group, reason: Reason, odd: Lines) -> Iterator[Quarantined]:
+        """The records of a group that are in quarantine because of the others."""
+        rows = self._spill.get(group.rows)
+        rows = rows.filter(pa.array(np.isin(group.lines, odd) & (np.asarray(rows["row"]) == 0)))
+        found = "{} output and {} input cells, most records have {} and {}".format(*group.widths, *self._usual)
+        explanation = {
+            Reason.SEVERAL_ROWS: "holds several rows; set capture.split_rows to read each of them",
+            Reason.TOO_MANY_COLUMNS: f"has columns beyond the {self._settings.limits.columns} commonest",
+        }.get(reason, found)
+        sides = [[column for column in rows.column_names if column.startswith(f"{side}_")] for side in SIDES]
+        for row in rows.to_pylist():
+            text = repr(tuple([row[column] for column in side] for side in sides)).encode(errors="replace")
+            yield Quarantined.of(Place(name, row["line"], row["offset"]), text, reason, explanation)
+
+    def _name_columns(self) -> None:
+        settings = self._settings
+        names = (settings.output_names, settings.input_names)
+        fit = all(not wanted or width in (0, len(wanted)) for width, wanted in zip(self._usual, names, strict=True))
+        self._names = names if fit else ((), ())
+        found: tuple[set[str], set[str]] = (set(), set())
+        for number, read in enumerate(self._reads):
+            for position, group in enumerate(read.groups):
+                if self._kept(number, position).any():
+                    for known, mapping in zip(found, self._mapped(group), strict=False):
+                        known.update(mapping)
+        columns: list[str] = []
+        for wanted, side in zip(self._names, found, strict=True):
+            known = {*columns, *self._names[0], *self._names[1]}
+            columns += [*wanted, *sorted(side - known, key=_natural)]
+        self._attributes = [_free(name, "attribute.", columns) for name in settings.custom_attributes]
+        self._columns = [*columns, *self._attributes]
+
+    def _mapped(self, group: _Group) -> tuple[dict[str, str], dict[str, str]]:
+        """For either side the group's columns by their final names; an input that bears an output's name says so."""
+        outputs = _named(group.outputs, self._names[0], 0)
+        inputs = _named(group.inputs, self._names[1], self._usual[0])
+        first = {
+            name: f"output_{number}" for number, name in enumerate(outputs) if self._is_known(group.outputs, number, 0)
+        }
+        taken = {*first, *inputs}
+        second: dict[str, str] = {}
+        for number, name in enumerate(inputs):
+            if self._is_known(group.inputs, number, 1):
+                second[_free(name, "input.", taken) if name in first else name] = f"input_{number}"
+        return first, second
+
+    def _is_known(self, form: Form, number: int, side: int) -> bool:
+        return not isinstance(form, tuple) or form[number] in self._known[side]
+
+    def _final(self, name: str, group: _Group, rows: pa.Table) -> pa.Table:
+        """The rows of a group as rows of the table."""
+        first, second = self._mapped(group)
+        cells = {**first, **second}
+        cells |= {final: f"attribute_{number}" for number, final in enumerate(self._attributes)}
+        columns = {
+            f"@{column}": rows[column] for column in ("event_id", "inference_id", "time", "line", "row", "component")
+        }
+        columns["@object"] = pa.repeat(pa.scalar(name), rows.num_rows)
+        columns["@variant"] = pa.repeat(pa.scalar(self._variants.get(name), pa.string()), rows.num_rows)
+        nothing = pa.nulls(rows.num_rows, pa.string())
+        arrays = [columns[field.name] for field in METADATA]
+        arrays += [rows[cells[column]] if column in cells else nothing for column in self._columns]
+        return pa.Table.from_arrays(arrays, schema=self.schema)
 
 
-Row = tuple[Place, Record]
-NamedCells = dict[str, str | None]
-Widths = tuple[int, int]
-"""How many cells without a name the outputs and the inputs have; none where cells bear names."""
+DUPLICATES = """
+select block, index, content is distinct from first_value(content) over same as conflicts, wanted
+from rows
+window same as (partition by event_id order by time, block, index)
+qualify row_number() over same > 1
+order by block, index
+"""
+THREADS = 2
+_NONE = np.array([], np.int64)
 
-LARGEST_OBJECT = 1 << 30
-"""Bytes that a compressed object may unfold to."""
+
+class Source(NamedTuple):
+    """What is captured."""
+
+    objects: Iterable[Object]
+    hook: Hook | None = None
+    """What makes rows of a whole record, in place of us."""
+    made_from: Mapping[str, str] = MappingProxyType({})
+    """The sha256 of every object from whose rows records were made; the ledger tells these."""
 
 
 def capture(
-    objects: Iterable[tuple[str, bytes]],
+    source: Source | Iterable[Object],
+    settings: Records = Records(),
     span: Span = Span(),
-    names: Names = Names(),
-    sides: tuple[str, ...] = ("Input", "Output"),
+    spill: BinaryIO | None = None,
+    watch: Callable[[int, int], None] | None = None,
 ) -> Captured:
     """The captured table of the objects' records; event time decides what lies in the window.
 
     Of records with one event id the earliest counts (by inference time, then object, then line).
+
+    Args:
+        source: Objects in any order, or more than they.
+        settings: How records are read.
+        span: Which of them are wanted.
+        spill: An open file for what memory would not hold; without one all rows are held.
+        watch: Is told, after every block, how many records were read and how many are in quarantine.
+
+    Raises:
+        UserError: a JMESPath of the settings is none.
     """
-    ledger, quarantined = Ledger(), list[Quarantined]()
-    rows = list[Row]()
-    for place, line in lines_of(objects, ledger):
+    for path in (*settings.paths("Output").values(), *settings.paths("Input").values()):
         try:
-            rows.append((place, parse_record(line, sides)))
-        except Unusable as error:
-            if span.has(place, error.time):
-                quarantined.append(Quarantined.of(place, line, error.reason, str(error)))
-                ledger.note(place, "quarantined", error.reason)
-            else:
-                ledger.note(place, "out_of_window")
-    rows.sort(key=lambda row: (row[1].time, row[0]))
-    used = sorted(_in_span(_once(rows, ledger), span, ledger))
-    usual = _usual_widths([_widths(record) for _, record in used])
-    kept: list[Row] = []
-    for place, record in used:
-        found = _widths(record)
-        if any(width not in (0, wanted) for width, wanted in zip(found, usual, strict=True)):
-            explanation = "{} output and {} input cells, most records have {} and {}".format(*found, *usual)
-            text = repr((record.outputs, record.inputs)).encode(errors="replace")
-            quarantined.append(Quarantined.of(place, text, Reason.COLUMN_COUNT, explanation))
-            ledger.note(place, "quarantined", Reason.COLUMN_COUNT)
-        else:
-            ledger.note(place, "used")
-            kept.append((place, record))
-    return Captured(_table(kept, names, usual), ledger, quarantined)
+            compiled(path)
+        except jmespath.exceptions.JMESPathError as error:
+            raise UserError(f"{path!r} is no JMESPath: {str(error).splitlines()[0]}") from error
+    objects, hook, made_from = source if isinstance(source, Source) else Source(source)
+    known = list(objects)
+    found = Captured(settings, {one.name: one.variant for one in known}, Spill(spill))
+    reach = Reach(settings.limits.record_bytes, settings.limits.unfolding)
+    with Engine(settings.limits.memory) as engine:
+        reader = Reader(settings, span, engine, hook)
+        for block, reading in _together(reader.read, blocks(known, found.ledger, reach)):
+            found.put(block, reading)
+            if watch is not None:
+                watch(found.lines, found.ledger.totals["quarantined"])
+        found.settle(engine)
+    for name, sha256 in made_from.items():
+        found.ledger.open(name, sha256)
+    return found
+
+
+def _together(read: Callable[[Block], Reading], found: Iterator[Block]) -> Iterator[tuple[Block, Reading]]:
+    """The blocks and what they are, in their order; `THREADS` are read at once, and one more is fetched."""
+    waiting = deque[tuple[Block, Future[Reading]]]()
+    with ThreadPoolExecutor(THREADS) as threads:
+        for block in found:
+            waiting.append((block, threads.submit(read, block)))
+            if len(waiting) > THREADS:
+                first, reading = waiting.popleft()
+                yield first, reading.result()
+        for first, reading in waiting:
+            yield first, reading.result()
 
 
 def features(table: pa.Table) -> pa.Table:
@@ -111,106 +388,38 @@ def features(table: pa.Table) -> pa.Table:
     return table.select([name for name in table.column_names if not name.startswith("@")])
 
 
-def lines_of(objects: Iterable[tuple[str, bytes]], ledger: Ledger) -> Iterator[tuple[Place, bytes]]:
-    """Every line of the objects that is not blank; the ledger notes each object."""
-    for name, content in objects:
-        ledger.open(name, hashlib.sha256(content).hexdigest())
-        yield from _lines(name, content)
+def _tuples(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
-def _lines(name: str, content: bytes) -> Iterator[tuple[Place, bytes]]:
-    """Every line that is not blank, with its number (from 1) and its byte offset."""
-    if name.endswith(".gz"):
-        try:
-            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(LARGEST_OBJECT + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise UserError(f"{name}: not a whole gzip file ({error}); deliver it again or move it away") from error
-        if len(content) > LARGEST_OBJECT:
-            raise UserError(f"{name}: unfolds to more than {LARGEST_OBJECT} bytes; split it or move it away")
-    offset = 0
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-        if text.strip():
-            yield Place(name, number, offset), text.strip()
-        offset += len(line) + 1
+def _different(lines: Lines) -> int:
+    """How many lines these are; each may stand there for several rows, one after the other."""
+    return len(lines) and 1 + int(np.count_nonzero(np.diff(lines)))
 
 
-def _once(rows: list[Row], ledger: Ledger) -> Iterator[Row]:
-    """The first row of every event id; the others are duplicates, in conflict where their content differs."""
-    first: dict[str, bytes] = {}
-    for place, record in rows:
-        if record.event_id not in first:
-            first[record.event_id] = record.content
-            yield place, record
-        else:
-            ledger.note(place, "duplicate")
-            ledger.conflicts += first[record.event_id] != record.content
-
-
-def _in_span(rows: Iterable[Row], span: Span, ledger: Ledger) -> Iterator[Row]:
-    for place, record in rows:
-        if span.has(place, record.time):
-            yield place, record
-        else:
-            ledger.note(place, "out_of_window")
-
-
-def _widths(record: Record) -> Widths:
-    outputs, inputs = (len(cells) if isinstance(cells, list) else 0 for cells in (record.outputs, record.inputs))
+def _usual(found: Counter[Widths]) -> Widths:
+    """For either side the width that most records have; of equally many, the larger."""
+    sides: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
+    for widths, count in found.items():
+        for side, width in zip(sides, widths, strict=True):
+            if width:
+                side[width] += count
+    outputs, inputs = (max(side, key=lambda width: (side[width], width), default=0) for side in sides)
     return outputs, inputs
 
 
-def _usual_widths(found: list[Widths]) -> Widths:
-    """For either side the width that most records have; of equally many, the larger."""
-    outputs, inputs = (Counter(widths[side] for widths in found if widths[side]) for side in (0, 1))
-    return _most(outputs), _most(inputs)
+def _named(form: Form, names: tuple[str, ...], first: int) -> list[str]:
+    """What the cells of one side are called; none is called like a column of `METADATA`."""
+    if isinstance(form, tuple):
+        return [f"input{name}" if name.startswith("@") else name for name in form]
+    return list(names)[:form] if names and form else [f"_c{first + index}" for index in range(form)]
 
 
-def _most(counts: Counter[int]) -> int:
-    return max(counts, key=lambda width: (counts[width], width), default=0)
-
-
-def _table(rows: list[Row], names: Names, usual: Widths) -> pa.Table:
-    fitting = names if _fit(usual, names) else Names()
-    cells = [_named(record, fitting, usual[0]) for _, record in rows]
-    columns: list[str] = []
-    for side, wanted in enumerate(fitting):
-        known = {*columns, *fitting.outputs, *fitting.inputs}
-        columns += [*wanted, *sorted({name for row in cells for name in row[side]} - known, key=_natural)]
-    data = {
-        "@event_id": [record.event_id for _, record in rows],
-        "@inference_id": [record.inference_id for _, record in rows],
-        "@time": [record.time for _, record in rows],
-        "@object": [place.object for place, _ in rows],
-        "@line": [place.line for place, _ in rows],
-    }
-    arrays = [pa.array(data[field.name], field.type) for field in METADATA]
-    arrays += [
-        pa.array([inputs.get(name, outputs.get(name)) for outputs, inputs in cells], pa.string()) for name in columns
-    ]
-    fields = [*METADATA, *(pa.field(name, pa.string()) for name in columns)]
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
-
-
-def _fit(usual: Widths, names: Names) -> bool:
-    """Whether the configured names fit the cells that are there; else columns keep their positions as names."""
-    return all(not wanted or width in (0, len(wanted)) for width, wanted in zip(usual, names, strict=True))
-
-
-def _named(record: Record, names: Names, before: int) -> tuple[NamedCells, NamedCells]:
-    """The cells of outputs and inputs by name; an input that bears an output's name says so."""
-    outputs = _by_name(record.outputs, names.outputs, 0)
-    inputs = _by_name(record.inputs, names.inputs, before)
-    return outputs, {f"input.{name}" if name in outputs else name: cell for name, cell in inputs.items()}
-
-
-def _by_name(cells: Cells, names: tuple[str, ...], first: int) -> NamedCells:
-    """The cells by name or else by position; none is called like a column of `METADATA`."""
-    if isinstance(cells, dict):
-        return {f"input{name}" if name.startswith("@") else name: cell for name, cell in cells.items()}
-    if not cells:
-        return {}
-    return dict(zip(names or [f"_c{first + index}" for index in range(len(cells))], cells, strict=True))
+def _free(name: str, prefix: str, taken: Collection[str]) -> str:
+    """The name, with the prefix as often as it is taken."""
+    while name in taken:
+        name = prefix + name
+    return name
 
 
 def _natural(name: str) -> tuple[int, int, str]:

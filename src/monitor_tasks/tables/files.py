@@ -2,8 +2,10 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -11,6 +13,10 @@ import pyarrow.parquet as pa_parquet
 
 from monitor_tasks.value import UserError
 
+LONGEST_ROW = 16 << 20
+"""Bytes of the longest row of a CSV."""
+SAMPLE = 4096
+"""Rows that tell whether a column's text repeats."""
 KINDS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "json", ".json": "json"}
 
 
@@ -44,6 +50,21 @@ def table_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
+def write_table(batches: Iterable[pa.Table], schema: pa.Schema, file: BinaryIO) -> None:
+    """Writes a table as Parquet, batch by batch; equal batches give equal bytes.
+
+    Text of which most is different is written as it is, other text by a dictionary.
+    """
+    waiting = iter(batches)
+    first = next(waiting, schema.empty_table())
+    repeated = [
+        name for name in schema.names if len(first[name].slice(0, SAMPLE).unique()) <= min(first.num_rows, SAMPLE) // 2
+    ]
+    with pa_parquet.ParquetWriter(file, schema, compression="lz4", use_dictionary=repeated) as writer:
+        for batch in chain([first], waiting):
+            writer.write_table(batch)
+
+
 def _parquet(content: bytes) -> pa.Table:
     return pa_parquet.ParquetFile(io.BytesIO(content), pre_buffer=False).read()
 
@@ -54,14 +75,14 @@ def _csv(content: bytes, header: bool) -> pa.Table:
         raise ValueError("the file is empty")
     content += b"\n" * (not content.endswith(b"\n"))
     end = _end_of_first_row(content)
-    width = _read_rows(content[:end], None).num_columns
+    width = read_rows(content[:end], None).num_columns
     columns = [f"_c{index}" for index in range(width)]
     if header:
-        columns = [cells[0].as_py() or "" for cells in _read_rows(content[:end], columns).columns]
+        columns = [cells[0].as_py() or "" for cells in read_rows(content[:end], columns).columns]
         content = content[end:]
     if not content.strip(b"\r\n"):
         return pa.Table.from_arrays([pa.array([], pa.string())] * width, columns)
-    return _read_rows(content, columns)
+    return read_rows(content, columns)
 
 
 def _end_of_first_row(content: bytes) -> int:
@@ -75,11 +96,11 @@ def _end_of_first_row(content: bytes) -> int:
     return end
 
 
-def _read_rows(content: bytes, columns: list[str] | None) -> pa.Table:
+def read_rows(content: bytes, columns: list[str] | None) -> pa.Table:
     """The rows of a CSV without a header; only an empty cell is missing."""
     return pa_csv.read_csv(
         io.BytesIO(content),
-        pa_csv.ReadOptions(column_names=columns, autogenerate_column_names=columns is None),
+        pa_csv.ReadOptions(column_names=columns, autogenerate_column_names=columns is None, block_size=LONGEST_ROW),
         pa_csv.ParseOptions(newlines_in_values=True),
         pa_csv.ConvertOptions(
             column_types=dict.fromkeys(columns or (), pa.string()),

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from monitor_tasks.tables.captured import lines_of
 from monitor_tasks.tables.ledger import Ledger, Place, Quarantined
-from monitor_tasks.tables.records import Unusable, envelope, event_id, without_twins
+from monitor_tasks.tables.lines import blocks, in_memory
+from monitor_tasks.tables.payloads import Unusable, without_twins
+from monitor_tasks.tables.records import envelope, event_id
 
 LABELS = pa.schema(
     [
@@ -31,7 +32,6 @@ FATES = ("accepted", "duplicate", "conflicting", "quarantined")
 class LabelReason(StrEnum):
     """Why a line of ground truth is quarantined."""
 
-    NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
     NOT_A_LABEL = "not_a_label"
     NO_EVENT_ID = "no_event_id"
@@ -46,7 +46,7 @@ class Labels(NamedTuple):
     ledger: Ledger
     """Read = accepted + duplicate + conflicting + quarantined."""
     quarantined: list[Quarantined]
-    """In the order object, line; the reasons are those of `LabelReason`."""
+    """In the order object, line; the reasons are those of `LabelReason` and of `LineReason`."""
 
 
 def read_labels(objects: Iterable[tuple[str, bytes]]) -> Labels:
@@ -54,23 +54,24 @@ def read_labels(objects: Iterable[tuple[str, bytes]]) -> Labels:
 
     Of the lines with one id the first counts, in the order object, line; the others are duplicates if they bear the
     same label and conflicting if not. Labels are compared as text: 1 and 1.0 are two labels.
-
-    Raises:
-        UserError: a ``.gz`` object is not a whole gzip file.
     """
     ledger, quarantined = Ledger(FATES), list[Quarantined]()
     read: list[tuple[Place, str, str]] = []
-    for place, line in lines_of(objects, ledger):
-        try:
-            read.append((place, *parse_label(line)))
-        except Unusable as error:
-            quarantined.append(Quarantined.of(place, line, error.reason, str(error)))
-            ledger.note(place, "quarantined", error.reason)
+    for block in blocks(in_memory(objects), ledger):
+        quarantined += block.quarantined
+        for index in range(len(block.lines)):
+            line, place = block.line(index), block.place(index)
+            try:
+                read.append((place, *parse_label(line)))
+            except Unusable as error:
+                quarantined.append(Quarantined.of(place, line, error.reason, str(error)))
+    for one in quarantined:
+        ledger.note(one.place.object, "quarantined", one.reason)
     first: dict[str, tuple[Place, str]] = {}
     for place, label_id, label in sorted(read):
         _, counted = first.setdefault(label_id, (place, label))
         fate = _fate(first[label_id][0] is place, counted == label)
-        ledger.note(place, fate)
+        ledger.note(place.object, fate)
         ledger.conflicts += fate == "conflicting"
     return Labels(_table(first), ledger, sorted(quarantined))
 

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Collection
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FATES = ("used", "quarantined", "duplicate", "out_of_window")
 EXCERPT = 200
@@ -13,9 +13,10 @@ EXCERPT = 200
 class Reason(StrEnum):
     """Why a record is quarantined."""
 
-    NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
     NOT_A_RECORD = "not_a_record"
+    DUPLICATE_KEY = "duplicate_key"
+    TOO_DEEP = "too_deep"
     NO_EVENT_ID = "no_event_id"
     UNPARSABLE_TIME = "unparsable_time"
     NO_INPUT = "no_input"
@@ -23,7 +24,12 @@ class Reason(StrEnum):
     BAD_ENCODING = "bad_encoding"
     BAD_PAYLOAD = "bad_payload"
     SEVERAL_ROWS = "several_rows"
+    ROW_COUNT = "row_count"
+    TOO_MANY_COLUMNS = "too_many_columns"
     COLUMN_COUNT = "column_count"
+    HOOK_SKIPPED = "hook_skipped"
+    HOOK_RESULT = "hook_result"
+    HOOK_FAILED = "hook_failed"
 
 
 class Place(NamedTuple):
@@ -38,14 +44,14 @@ class Quarantined(NamedTuple):
     """One record that could not be used, and why."""
 
     place: Place
-    reason: StrEnum
+    reason: str
     explanation: str
     excerpt: str
 
     @classmethod
     def of(cls, place: Place, text: bytes, reason: StrEnum, explanation: str) -> "Quarantined":
         """The record with a bounded excerpt of its text in which nothing can break a line or run as a formula."""
-        return cls(place, reason, explanation, ascii(text[:EXCERPT].decode(errors="replace"))[1:-1])
+        return cls(place, reason.value, explanation, ascii(text[:EXCERPT].decode(errors="replace"))[1:-1])
 
 
 class Ledger:
@@ -64,11 +70,11 @@ class Ledger:
         """Notes an object that is read, even when it holds no record."""
         self._objects[name] = sha256
 
-    def note(self, place: Place, fate: str, reason: StrEnum | None = None) -> None:
-        """Notes what became of one record."""
-        self._fates[place.object, fate] += 1
+    def note(self, name: str, fate: str, reason: str | None = None, count: int = 1) -> None:
+        """Notes what became of records of the object `name`."""
+        self._fates[name, fate] += count
         if reason is not None:
-            self._reasons[reason.value] += 1
+            self._reasons[str(reason)] += count
 
     @property
     def totals(self) -> dict[str, int]:
@@ -82,24 +88,25 @@ class Ledger:
 
     def to_json(self) -> bytes:
         """The ledger as canonical JSON."""
-        content = {
+        return json.dumps(self.told, indent=2).encode()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """All that the ledger says."""
+        return {
             "schema_version": 1,
             "totals": self.totals,
             "conflicts": self.conflicts,
             "reasons": dict(sorted(self._reasons.items())),
             "objects": {name: {"sha256": sha256, **self._counts([name])} for name, sha256 in self.objects.items()},
         }
-        return json.dumps(content, indent=2).encode()
 
     def _counts(self, names: Collection[str]) -> dict[str, int]:
         counts = {fate: sum(self._fates[name, fate] for name in names) for fate in self._known}
         return {"read": sum(counts.values()), **counts}
 
 
-def quarantine_lines(quarantined: list[Quarantined]) -> bytes:
-    """The quarantined records as JSON Lines, in the order in which they were read."""
-    lines = [
-        json.dumps({**one.place._asdict(), **dict(zip(Quarantined._fields[1:], one[1:], strict=True))})
-        for one in sorted(quarantined)
-    ]
-    return "".join(line + "\n" for line in lines).encode()
+def quarantine_line(one: Quarantined) -> bytes:
+    """A quarantined record as a line of JSON Lines."""
+    told = {**one.place._asdict(), **dict(zip(Quarantined._fields[1:], one[1:], strict=True))}
+    return json.dumps(told).encode() + b"\n"

@@ -1,105 +1,133 @@
-"""One captured line to one record: its identity, its time, and the cells of both sides."""
+"""One captured line to one record: its identity, its time, and the rows in it."""
 
-import base64
-import binascii
-import csv
-import hashlib
-import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
 
+from monitor_tasks.endpoint import Records
 from monitor_tasks.tables.ledger import Reason
+from monitor_tasks.tables.payloads import Cells, Unusable, kind_of, nesting, rows_of_csv, rows_of_json, text_of
 from monitor_tasks.window import parse_time
 
-Cells = list[str | None] | dict[str, str | None]
-"""A row as a payload gives it: cells in order (CSV, a list), or cells by name (a flat JSON object)."""
+KNOWN = {
+    "": ("captureData", "eventMetadata"),
+    "captureData": ("endpointInput", "endpointOutput"),
+    "eventMetadata": ("eventId", "inferenceId", "inferenceTime", "customAttributes", "inferenceComponentName"),
+    "endpointInput": ("observedContentType", "data", "encoding"),
+    "endpointOutput": ("observedContentType", "data", "encoding"),
+}
+"""The keys of a record that mean something to us, by the object in which they stand."""
+SIDES = (("Output", "endpointOutput", Reason.NO_OUTPUT), ("Input", "endpointInput", Reason.NO_INPUT))
+"""The sides of a record, in the order of their columns."""
+
+Row = tuple[Cells, Cells]
+"""The cells of one row: outputs, then inputs."""
 
 
-class Unusable(Exception):
-    """A record that goes to quarantine."""
-
-    def __init__(self, reason: StrEnum, explanation: str) -> None:
-        """Why: one reason of the table, and what was seen."""
-        super().__init__(explanation)
-        self.reason = reason
-        self.time: datetime | None = None
-        """When it happened, where that much can be read."""
-
-
-class Record(NamedTuple):
-    """One prediction as it was captured."""
+class Identity(NamedTuple):
+    """Who a record is."""
 
     event_id: str
     inference_id: str | None
     time: datetime
-    outputs: Cells
-    inputs: Cells
-    content: bytes
-    """Hash of both payloads: tells a repeated record from another one under the same id."""
+    component: str | None
+    attributes: tuple[str | None, ...]
+    """The custom attributes that were asked for."""
+    payloads: tuple[str | None, ...]
+    """The data of either side: they tell a repeated record from another one under the same id."""
 
 
-def parse_record(line: bytes, sides: tuple[str, ...]) -> Record:
-    """The record in one line of a capture file; `sides` are those that it must have.
+class Broken(Exception):
+    """A record that cannot be used."""
+
+    def __init__(self, error: Unusable, time: datetime | None) -> None:
+        """Why, and when it happened, where that much can be read."""
+        super().__init__(str(error))
+        self.reason = error.reason
+        self.time = time
+
+
+def identified(line: bytes, settings: Records) -> tuple[Identity, dict[str, Any]]:
+    """Who the record in a line of a capture file is, and all that it says.
 
     Raises:
-        Unusable: with the reason why it cannot be counted.
+        Broken: the line is no record.
     """
-    content = envelope(line, "captureData", Reason, Reason.NOT_A_RECORD)
-    metadata = content["eventMetadata"]
-    time = _time(metadata.get("inferenceTime"))
+    time = None
     try:
-        own_id = event_id(metadata, Reason.NO_EVENT_ID)
-        outputs, inputs = _sides(content["captureData"], sides)
+        content = envelope(line, "captureData", Reason, Reason.NOT_A_RECORD, settings.limits.depth)
+        time = _time(content["eventMetadata"].get("inferenceTime"))
+        return _identity(content, time, settings.custom_attributes), content
     except Unusable as error:
-        error.time = time
-        raise
-    inference_id = metadata.get("inferenceId")
-    return Record(
-        event_id=own_id,
-        inference_id=inference_id if isinstance(inference_id, str) else None,
-        time=time,
-        outputs=outputs,
-        inputs=inputs,
-        content=hashlib.sha256(repr((outputs, inputs)).encode(errors="replace")).digest(),
-    )
+        raise Broken(error, time) from error
 
 
-def _sides(data: Mapping[str, Any], wanted: tuple[str, ...]) -> tuple[Cells, Cells]:
-    """The cells of the output and of the input."""
-    found: list[Cells] = []
-    for side, key, reason in (
-        ("Output", "endpointOutput", Reason.NO_OUTPUT),
-        ("Input", "endpointInput", Reason.NO_INPUT),
-    ):
-        payload = data.get(key)
-        if side in wanted and not isinstance(payload, dict):
+def rows_of(
+    content: Mapping[str, Any], time: datetime, settings: Records, hook: Callable[[Any], list[Row]] | None = None
+) -> tuple[list[Row], bool]:
+    """The rows of a record; and whether its CSV held several, of which SageMaker's data quality sees one cell.
+
+    Args:
+        content: All that the record says.
+        time: When it happened.
+        settings: How records are read.
+        hook: What makes rows of the whole record in our place.
+
+    Raises:
+        Broken: they cannot be read.
+    """
+    try:
+        data = content["captureData"]
+        _has(data, settings.capture_options)
+        return (hook(content), False) if hook is not None else _rows(data, settings)
+    except Unusable as error:
+        raise Broken(error, time) from error
+
+
+def _has(data: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
+    for side, key, reason in SIDES:
+        if side in wanted and not isinstance(data.get(key), dict):
             raise Unusable(reason, f"captureData.{key} is missing")
-        found.append(_cells(payload, key) if isinstance(payload, dict) else [])
-    return found[0], found[1]
 
 
-def envelope(line: bytes, part: str, reasons: type[StrEnum], otherwise: StrEnum) -> dict[str, Any]:
+def envelope(
+    line: bytes, part: str, reasons: type[StrEnum], otherwise: StrEnum, depth: int | None = None
+) -> dict[str, Any]:
     """The JSON object in a line, which has metadata and the named part.
 
     Raises:
-        Unusable: the line is not UTF-8, not JSON (by `reasons`), or `otherwise` not such an object.
+        Unusable: the line is not JSON (by `reasons`), nested too deep, or `otherwise` not such an object.
     """
-    try:
-        line.decode()
-    except UnicodeDecodeError as error:
-        raise Unusable(reasons("not_utf8"), f"byte {error.start} is not UTF-8") from error
+    if depth is not None and line.count(b"[") + line.count(b"{") > depth and nesting(line.decode(), depth) > depth:
+        raise Unusable(Reason.TOO_DEEP, f"the line is nested more than {depth} deep")
     try:
         content = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise Unusable(reasons("not_json"), str(error)) from error
     if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in (part, "eventMetadata")):
         raise Unusable(otherwise, f"expected an object with {part} and eventMetadata")
+    if depth is not None and any(line.count(b'"%s"' % key) > most for key, most in _ONCE.items()):
+        json.loads(line, object_pairs_hook=_once)
     return content
+
+
+_ONCE = {
+    key.encode(): sum(key in keys for keys in KNOWN.values())
+    for key in (key for keys in KNOWN.values() for key in keys)
+}
+"""How often a key of ours may stand in a line before one looks closer."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in set(names):
+        if names.count(name) > 1 and name.encode() in _ONCE:
+            raise Unusable(Reason.DUPLICATE_KEY, f"the key {name} stands twice in one object")
+    return dict(pairs)
 
 
 def event_id(metadata: Mapping[str, Any], reason: StrEnum) -> str:
@@ -114,6 +142,31 @@ def event_id(metadata: Mapping[str, Any], reason: StrEnum) -> str:
     return found
 
 
+def attribute(attributes: object, name: str) -> str | None:
+    """The value in the last of the custom attributes that reads ``name=value``: what a server adds comes last.
+
+    >>> attribute(["latency_ms=0", "team=a", "latency_ms=12.5"], "latency_ms")
+    '12.5'
+    """
+    texts = attributes if isinstance(attributes, list) else [attributes]
+    found = [text for text in texts if isinstance(text, str) and text.startswith(f"{name}=")]
+    return found[-1][len(name) + 1 :] or None if found else None
+
+
+def _identity(content: Mapping[str, Any], time: datetime, attributes: tuple[str, ...]) -> Identity:
+    metadata, data = content["eventMetadata"], content["captureData"]
+    inference_id, component = metadata.get("inferenceId"), metadata.get("inferenceComponentName")
+    payloads = [payload if isinstance(payload := data.get(key), dict) else {} for _, key, _ in SIDES]
+    return Identity(
+        event_id=event_id(metadata, Reason.NO_EVENT_ID),
+        inference_id=inference_id if isinstance(inference_id, str) else None,
+        time=time,
+        component=component if isinstance(component, str) else None,
+        attributes=tuple(attribute(metadata.get("customAttributes"), name) for name in attributes),
+        payloads=tuple(None if (found := one.get("data")) is None else str(found) for one in payloads),
+    )
+
+
 def _time(text: object) -> datetime:
     try:
         return parse_time(str(text))
@@ -121,75 +174,32 @@ def _time(text: object) -> datetime:
         raise Unusable(Reason.UNPARSABLE_TIME, f"eventMetadata.inferenceTime is {str(text)[:40]!r}") from error
 
 
-def _cells(payload: Mapping[str, Any], key: str) -> Cells:
-    data, encoding = payload.get("data"), payload.get("encoding")
-    if not isinstance(data, str):
-        raise Unusable(Reason.BAD_PAYLOAD, f"{key}.data is not text")
-    if encoding == "BASE64":
-        data, encoding = _decoded(data, key), "JSON" if "json" in str(payload.get("observedContentType")) else "CSV"
-    if encoding == "CSV":
-        return _csv_cells(data, key)
-    if encoding == "JSON":
-        return _json_cells(data, key)
-    raise Unusable(Reason.BAD_ENCODING, f"{key}.encoding is {str(encoding)[:40]!r}, expected CSV, JSON or BASE64")
+def _rows(data: Mapping[str, Any], settings: Records) -> tuple[list[Row], bool]:
+    outputs, inputs = (_side(data.get(key), side, key, settings) for side, key, _ in SIDES)
+    count = max(len(outputs), len(inputs))
+    if count > 1 and not settings.split_rows:
+        if any(kind_of(data[key]) != "CSV" for _, key, _ in SIDES if isinstance(data.get(key), dict)):
+            raise Unusable(Reason.SEVERAL_ROWS, f"holds {count} rows; set capture.split_rows to read each of them")
+        return [([*(outputs or inputs)[0]][:1], [])], True  # Spark's reader stops at the first end of a line
+    for rows in (outputs, inputs):
+        if rows and len(rows) != count:
+            raise Unusable(Reason.ROW_COUNT, f"{len(outputs)} rows of output and {len(inputs)} rows of input")
+    empty: list[Cells] = [[]] * count
+    return list(zip(outputs or empty, inputs or empty, strict=True)), False
 
 
-def _decoded(data: str, key: str) -> str:
+def _side(payload: object, side: str, key: str, settings: Records) -> list[Cells]:
+    """The rows of one side; none where it is missing."""
+    if not isinstance(payload, dict):
+        return []
     try:
-        return base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise Unusable(Reason.BAD_PAYLOAD, f"{key}.data is not BASE64 of UTF-8 text: {error}") from error
-
-
-def _csv_cells(data: str, key: str) -> Cells:
-    try:
-        rows = [row for row in csv.reader(io.StringIO(data), strict=True) if row]
-    except csv.Error as error:
-        raise Unusable(Reason.BAD_PAYLOAD, f"{key}.data is not CSV: {error}") from error
-    if len(rows) != 1:
-        reason = Reason.SEVERAL_ROWS if rows else Reason.BAD_PAYLOAD
-        raise Unusable(reason, f"{key}.data holds {len(rows)} rows, expected one")
-    return [cell or None for cell in rows[0]]
-
-
-def _json_cells(data: str, key: str) -> Cells:
-    rows = [line for line in data.splitlines() if line.strip()]
-    try:
-        numbers: dict[str, Any] = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), _Digits)
-        cells = _flat(json.loads(data, object_pairs_hook=without_twins, **numbers))
-        if "\\u" in data:
-            json.dumps(cells, ensure_ascii=False).encode()  # half of a surrogate pair is no text
-    except ValueError as error:
-        if len(rows) > 1 and all(row.lstrip().startswith(("{", "[")) for row in rows):
-            raise Unusable(Reason.SEVERAL_ROWS, f"{key}.data holds {len(rows)} JSON lines, expected one") from error
-        raise Unusable(Reason.BAD_PAYLOAD, f"{key}.data is not JSON: {error}") from error
-    except RecursionError as error:
-        raise Unusable(Reason.BAD_PAYLOAD, f"{key}.data is nested too deep") from error
-    return cells
-
-
-def _flat(value: object) -> Cells:
-    if isinstance(value, dict):
-        return {name: _text(cell) for name, cell in value.items()}
-    return [_text(cell) for cell in value] if isinstance(value, list) else [_text(value)]
-
-
-def without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object's pairs as a mapping; a key that stands there twice is an error, where JSON keeps the last."""
-    known = dict(pairs)
-    if len(known) < len(pairs):
-        raise ValueError("an object has the same key twice")
-    return known
-
-
-class _Digits(str):
-    """A JSON number as it was written: 1 and 1.0 stay apart, and no digit is lost."""
-
-    __slots__ = ()
-
-
-def _text(value: object) -> str | None:
-    """A JSON value as the text of a cell."""
-    if value is None or isinstance(value, str):
-        return value if value is None else str(value)
-    return json.dumps(value)
+        text = text_of(payload)
+        if kind_of(payload) == "CSV":
+            rows: list[Cells] = [*rows_of_csv(text)]
+        else:
+            rows = rows_of_json(text, settings.paths(side), settings.limits.depth)
+    except Unusable as error:
+        raise Unusable(error.reason, f"{key}: {error}") from error
+    if any(len(row) > settings.limits.columns for row in rows):
+        raise Unusable(Reason.TOO_MANY_COLUMNS, f"{key}: more than {settings.limits.columns} columns")
+    return rows

@@ -1,0 +1,283 @@
+"""Records of a known shape are read together, and the outcome is what reading each by itself gives."""
+
+import base64
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor_tasks.endpoint import Records
+from monitor_tasks.tables import lines as lines_module
+from monitor_tasks.tables import readings
+from monitor_tasks.tables.captured import Captured, capture
+from monitor_tasks.tables.files import table_bytes
+from monitor_tasks.tables.lines import in_memory
+from monitor_tasks.tables.readings import Span
+from monitor_tasks.window import Window
+from tests.tables.samples import captured, cells, of_json, record
+
+HOUR = Window.parse("2026-01-01T00:00:00Z/PT1H")
+
+
+@pytest.fixture(params=[True, False], ids=["together", "alone"])
+def together(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    monkeypatch.setattr(readings, "FEW", 1 if request.param else 10**9)
+    return bool(request.param)
+
+
+def told(found: Captured) -> tuple[bytes, bytes, list[Any]]:
+    return table_bytes(found.table), found.ledger.to_json(), list(found.quarantine())
+
+
+def both_ways(lines: list[bytes], span: Span, **how: Any) -> tuple[Captured, Captured]:
+    """The records read together where that can be, and each by itself."""
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        for few in (0, 10**9):
+            patch.setattr(readings, "FEW", few)
+            found.append(capture(in_memory([("o", b"\n".join(lines))]), Records(**how), span))
+    return found[0], found[1]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+PLAIN = st.one_of(
+    st.integers().map(str), st.floats().map(repr), st.sampled_from(["", "a", "NaN", "null", " ", "-", "é"])
+)
+QUOTED = TEXT.map(lambda text: '"' + text.replace('"', '""') + '"')
+TAIL = st.sampled_from(["", "\n", "\r\n", "\n\n", "\r", " "])
+CSV = st.builds(
+    lambda row, tail: ",".join(row) + tail, st.lists(st.one_of(PLAIN, QUOTED), min_size=1, max_size=3), TAIL
+)
+SCALAR = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXT)
+FLAT = st.dictionaries(st.sampled_from(["a", "b", "finance", "é", "input.a", "@time"]), SCALAR, min_size=1)
+ROWS = st.builds(
+    lambda key, rows: {key: rows}, st.sampled_from(["instances", "predictions", "features"]), st.lists(SCALAR)
+)
+NESTED = st.recursive(
+    SCALAR, lambda one: st.one_of(st.lists(one), st.dictionaries(st.sampled_from("ab"), one)), max_leaves=5
+)
+JSON = st.builds(
+    lambda value, separators, tail: json.dumps(value, separators=separators) + tail,
+    st.one_of(FLAT, ROWS, NESTED),
+    st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]),
+    TAIL,
+)
+ODD_JSON = st.sampled_from(
+    [
+        *('{"a": nan}', '{"a": -inf}', '{"a": 1,}', '{"a": 01}', '{"a": 1.}', '{"a": .5}', '{"a": +1}', '{"A": 1}'),
+        *('{"a": 1e5}', '{"a": 0.10}', '{"a":  1}', '{"a": 1 }', '{"a": "1", "a": 2}', "[1]", "[[1], [2]]"),
+        *('{"a": 1}{"a": 2}', '{"a": 1}\n{"a": 2}'),
+    ]
+)
+
+
+@st.composite
+def payloads(draw: Any) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["CSV", "JSON"]))
+    data = draw(CSV if kind == "CSV" else st.one_of(JSON, ODD_JSON))
+    form = {"observedContentType": draw(st.sampled_from([f"text/{kind.lower()}", None])), "mode": "INPUT"}
+    if draw(st.integers(0, 4)) == 0:
+        encoded = base64.b64encode(data.encode()).decode()
+        return {**form, "data": draw(st.sampled_from([encoded, encoded + "=", encoded[:-1]])), "encoding": "BASE64"}
+    return {**form, "data": draw(st.one_of(*[st.just(data)] * 9, SCALAR)), "encoding": kind}
+
+
+@st.composite
+def records(draw: Any) -> bytes:
+    """A line that is a record, or nearly one."""
+    sides = {key: draw(payloads()) for key in ("endpointInput", "endpointOutput")}
+    for key in draw(st.sampled_from([(), (), (), ("endpointInput",), ("endpointOutput",)])):
+        del sides[key]
+    moments = ["2026-01-01T00:10:00Z", "2026-01-01T00:20:00Z", "2026-01-01T02:00:00Z", "2026-01-01T00:10:60Z", "now"]
+    metadata = {
+        "eventId": draw(st.sampled_from(["a", "b", "c", "é", "", 7, "\n"])),
+        "inferenceTime": draw(st.sampled_from(moments)),
+    }
+    more = draw(
+        st.sampled_from(
+            [{}, {}, {"inferenceId": "x"}, {"inferenceId": 1}, {"customAttributes": ["n=1", 'm="2"', "n=3"]}]
+        )
+    )
+    whole = {"captureData": sides, "eventMetadata": {**metadata, **more}, "eventVersion": "0", **draw(EXTRA)}
+    line = json.dumps(
+        whole, ensure_ascii=draw(st.booleans()), separators=draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+    )
+    odd = draw(
+        st.sampled_from(
+            [None] * 9
+            + [('"eventId"', '"eventId": "z", "eventId"'), ("}", ",}"), ("eventId", "EventId"), ('"0"', "NaN")]
+        )
+    )
+    return (line if odd is None else line.replace(*odd)).encode(errors="replace")
+
+
+EXTRA = st.sampled_from([{}, {}, {"more": 1.5}, {"more": "x"}, {"more": [1, {"data": 2}]}, {"data": "x"}])
+HOW = st.sampled_from(
+    [
+        {},
+        {"split_rows": True},
+        {"capture_options": ("Input",)},
+        {"custom_attributes": ("n", "m")},
+        {"features_attribute": "a"},
+        {"features_attribute": "instances[?@ > `1`]", "split_rows": True},
+        {"output_attributes": {"x": "a", "y": "b"}},
+    ]
+)
+
+
+@given(st.lists(records(), min_size=1, max_size=4), st.integers(1, 3), HOW, st.sampled_from([Span(), Span(HOUR)]))
+def test_reading_together_gives_what_reading_alone_gives(
+    lines: list[bytes], times: int, how: dict[str, Any], span: Span
+) -> None:
+    together, alone = both_ways(lines * times, span, **how)
+    assert told(together) == told(alone)
+
+
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def written(row: list[str], encoding: str) -> bytes:
+    """A record whose input holds the row, in one of the encodings."""
+    number = json.dumps(dict(zip(("x", "y", "z"), row, strict=True))) if "JSON" in encoding else ",".join(row)
+    line = json.loads(record("-".join(row), in_base64(number) if "BASE64" in encoding else number))
+    side = line["captureData"]["endpointInput"]
+    side["encoding"] = encoding.split(maxsplit=1)[0]
+    side["observedContentType"] = "application/json" if "JSON" in encoding else "text/csv"
+    return json.dumps(line).encode()
+
+
+CELL = st.one_of(st.floats(allow_nan=False).map(repr), st.integers().map(str), st.sampled_from(["a", "é", "x y"]))
+ENCODINGS = ("CSV", "JSON", "BASE64 of CSV", "BASE64 of JSON")
+
+
+@settings(max_examples=15)
+@given(st.lists(st.lists(CELL, min_size=3, max_size=3), min_size=1, max_size=5))
+def test_the_same_rows_through_every_encoding_give_the_same_table(rows: list[list[str]]) -> None:
+    names = {"output_names": ("p",), "input_names": ("x", "y", "z")}
+    tables = []
+    for encoding in ENCODINGS:
+        for found in both_ways([written(row, encoding) for row in rows], Span(), **names):
+            assert found.ledger.totals["quarantined"] == 0
+            tables.append(found.table)
+    assert all(table == tables[0] for table in tables)
+    mixed = [written(row, encoding) for row in rows for encoding in ENCODINGS]
+    for found in both_ways(mixed, Span(), **names):
+        assert cells(found) == cells_of(tables[0])
+
+
+def cells_of(table: Any) -> dict[str, list[str | None]]:
+    return {name: table[name].to_pylist() for name in table.column_names if not name.startswith("@")}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_records_of_one_shape_are_never_read_alone(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    def alone(*_: Any) -> None:
+        raise AssertionError("a record was read by itself")
+
+    monkeypatch.setattr(readings, "identified", alone)
+    lines = [written([f"{n}.5", f"w{n % 3}", str(-n)], encoding) for n in range(200)]
+    found = captured(*lines, output_names=("p",), input_names=("x", "y", "z"))
+    assert cells(found)["x"] == [f"{n}.5" for n in range(200)]
+    assert cells(found)["y"] == [f"w{n % 3}" for n in range(200)]
+
+
+def test_a_csv_reader_reads_what_is_in_quotes(together: bool) -> None:
+    rows = ['1,"a, b"', '2,"say ""hi"""', '"3",c', '4,""', '5,"x"', "6,y"] * 30
+    lines = [record(str(n), row, "0.5\n") for n, row in enumerate(rows)]
+    lines.append(record("two lines", '7,"two\nlines"'))
+    found = captured(*lines)
+    assert cells(found)["_c1"] == [*("1", "2", "3", "4", "5", "6") * 30, "7"]
+    assert cells(found)["_c2"] == [*("a, b", 'say "hi"', "c", None, "x", "y") * 30, "two\nlines"]
+
+
+def test_several_rows_are_one_by_default_as_sagemaker_has_it(together: bool) -> None:
+    batched = [record(f"b{n}", f"1,2\n3,{n}\n", "0.1\n0.2") for n in range(5)]
+    single = [record(f"s{n}") for n in range(3)]
+    found = captured(*batched, *single)
+    assert cells(found) == {"_c0": ["0.1"] * 5}
+    assert [one.reason for one in found.quarantine()] == ["column_count"] * 3
+    fewer = captured(*batched[:2], *single)
+    assert [one.reason for one in fewer.quarantine()] == ["several_rows"] * 2
+    assert cells(fewer)["_c0"] == ["0.5"] * 3
+
+
+def test_rows_are_split_on_demand(together: bool) -> None:
+    lines = [
+        *(record(f"c{n}", f"1,2\n3,{n}\n", "0.1\n0.2") for n in range(3)),
+        of_json({"instances": [[5, 6], [7, 8]]}, event_id="j", outputs="0.3\n0.4\n"),
+        of_json(
+            {"instances": [{"features": [9, 10]}]}, event_id="f", outputs='{"predictions": [0.5]}', outputs_as="JSON"
+        ),
+        of_json("[11, 12]\n[13, 14]", event_id="l", outputs="0.6\n0.7\n"),
+    ]
+    found = captured(*lines, split_rows=True)
+    assert cells(found) == {
+        "_c0": ["0.1", "0.2"] * 3 + ["0.3", "0.4", "0.5", "0.6", "0.7"],
+        "_c1": ["1", "3"] * 3 + ["5", "7", "9", "11", "13"],
+        "_c2": ["2", "0", "2", "1", "2", "2", "6", "8", "10", "12", "14"],
+    }
+    assert found.table["@row"].to_pylist() == [0, 1] * 4 + [0, 0, 1]
+    assert found.ledger.totals["used"] == 6
+    uneven = captured(record("a", "1,2\n3,4\n", "0.5"), split_rows=True)
+    assert [one.reason for one in uneven.quarantine()] == ["row_count"]
+
+
+def test_jmespath_finds_features_and_answers(together: bool) -> None:
+    lines = [
+        of_json(
+            {"rows": [{"x": [n, 2.0]}, {"x": [n, 4.0]}]},
+            event_id=str(n),
+            outputs=json.dumps({"out": [{"label": "a", "p": 0.5}, {"label": "b", "p": n / 8}]}),
+            outputs_as="JSON",
+        )
+        for n in range(4)
+    ]
+    paths = {"features_attribute": "rows[*].x", "output_attributes": {"label": "out[*].label", "score": "out[*].p"}}
+    found = captured(*lines, split_rows=True, **paths)
+    assert cells(found) == {
+        "label": ["a", "b"] * 4,
+        "score": [text for n in range(4) for text in ("0.5", str(n / 8))],
+        "_c0": [text for n in range(4) for text in (str(n), str(n))],
+        "_c1": ["2.0", "4.0"] * 4,
+    }
+    nothing = captured(of_json({"x": 1}), features_attribute="rows")
+    assert [one.explanation for one in nothing.quarantine()] == ["endpointInput: 'rows' finds nothing in data"]
+
+
+def test_custom_attributes_are_columns_on_demand(together: bool) -> None:
+    lines = [record(str(n), customAttributes=[f"latency_ms={n}", "x", "latency_ms=2.5"]) for n in range(3)]
+    lines.append(record("none"))
+    found = captured(*lines, custom_attributes=("latency_ms", "_c1"))
+    assert cells(found)["latency_ms"] == ["2.5", "2.5", "2.5", None]
+    assert cells(found)["attribute._c1"] == [None] * 4
+
+
+def test_components_and_inference_ids_are_columns(together: bool) -> None:
+    found = captured(*(record(str(n), inferenceId=f"i{n}", inferenceComponentName="c") for n in range(3)))
+    assert found.table["@inference_id"].to_pylist() == ["i0", "i1", "i2"]
+    assert found.table["@component"].to_pylist() == ["c"] * 3
+
+
+def test_names_of_inputs_never_hide_each_other(together: bool) -> None:
+    lines = [of_json({"a": 1, "input.a": 2}, event_id=str(n), outputs='{"a": 3}', outputs_as="JSON") for n in range(3)]
+    assert cells(captured(*lines)) == {"a": ["3"] * 3, "input.a": ["2"] * 3, "input.input.a": ["1"] * 3}
+
+
+def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(7)
+    lines = [
+        record(str(chance.randrange(900)), f"{n},{n % 7}", time=f"2026-01-01T00:{n % 60:02}:00Z") for n in range(1000)
+    ]
+    lines += [b"{", record("x", "1"), of_json({"a": 1, "b": 2}, event_id="z"), record("y", '"a,b",c')]
+    chance.shuffle(lines)
+    whole = told(captured(*lines))
+    monkeypatch.setattr(lines_module, "BLOCK", 20_000)
+    parts = captured(*lines)
+    assert parts.table == captured(*lines).table
+    assert told(parts)[1:] == whole[1:]
+    monkeypatch.setattr(lines_module, "LINES", 17)
+    assert told(captured(*lines))[1:] == whole[1:]
