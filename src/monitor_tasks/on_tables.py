@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import isnan
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from monitor_tasks.baseline import Baseline, Constraints, in_order
 from monitor_tasks.dialects import obeying, suggested_files, violation_files
 from monitor_tasks.endpoint import Records
 from monitor_tasks.exhibit import Exhibit
+from monitor_tasks.io.errors import as_ours
 from monitor_tasks.monitors.data_quality import align
 from monitor_tasks.monitors.settings import MONITORS, AttributionSettings
 from monitor_tasks.profiles.columns import Edges, TableProfile
@@ -66,11 +67,16 @@ def ingested(
     What is large is an open file, which is closed at the end. `watch` is told how many records were read so far, and
     how many of them are in quarantine.
     """
-    with TemporaryFile() as spill, TemporaryFile() as table, TemporaryFile() as quarantine:
-        found = capture(source, settings, span, spill, watch)
-        write_table(found.batches(), found.schema, table)
-        for one in found.quarantine():
-            quarantine.write(quarantine_line(one))
+    with ExitStack() as opened:
+        try:
+            spill, table, quarantine = (opened.enter_context(TemporaryFile()) for _ in range(3))
+            found = capture(source, settings, span, spill, watch)
+            write_table(found.batches(), found.schema, table)
+            for one in found.quarantine():
+                quarantine.write(quarantine_line(one))
+            quarantine.flush()
+        except OSError as error:
+            raise as_ours(gettempdir(), error) from error
         files: dict[str, bytes | BinaryIO] = {
             "captured.parquet": table,
             "ledger.json": found.ledger.to_json(),

@@ -96,17 +96,25 @@ def _end_of_first_row(content: bytes) -> int:
     return end
 
 
-def read_rows(content: bytes, columns: list[str] | None) -> pa.Table:
-    """The rows of a CSV without a header; only an empty cell is missing."""
+def read_rows(
+    content: bytes | pa.Buffer, columns: list[str] | None, *, is_plain: bool = False, has_gaps: bool = True
+) -> pa.Table:
+    """The rows of a CSV without a header; only an empty cell is missing. A plain one has no quotes and is UTF-8."""
     return pa_csv.read_csv(
-        io.BytesIO(content),
-        pa_csv.ReadOptions(column_names=columns, autogenerate_column_names=columns is None, block_size=LONGEST_ROW),
-        pa_csv.ParseOptions(newlines_in_values=True),
+        pa.BufferReader(content),
+        pa_csv.ReadOptions(
+            column_names=columns,
+            autogenerate_column_names=columns is None,
+            block_size=LONGEST_ROW,
+            use_threads=not is_plain,
+        ),
+        pa_csv.ParseOptions(quote_char=False if is_plain else '"', newlines_in_values=not is_plain),
         pa_csv.ConvertOptions(
             column_types=dict.fromkeys(columns or (), pa.string()),
-            strings_can_be_null=True,
+            strings_can_be_null=has_gaps,
             quoted_strings_can_be_null=True,
             null_values=[""],
+            check_utf8=not is_plain,
         ),
     )
 

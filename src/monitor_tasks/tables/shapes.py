@@ -220,11 +220,13 @@ class Text(NamedTuple):
 
 
 class Csv(NamedTuple):
-    """One row of so many cells, none of them in quotes."""
+    """One row of so many cells: a CSV reader takes all of them apart together."""
 
     form: int
-    gaps: bool
+    has_gaps: bool
     """Whether cells may be empty."""
+    has_quotes: bool
+    """Whether cells may be in quotes, with commas but no end of a line in them."""
 
     @property
     def rows(self) -> int:
@@ -232,61 +234,19 @@ class Csv(NamedTuple):
         return 1
 
     @classmethod
-    def of(cls, text: str) -> "Csv | QuotedCsv | None":
+    def of(cls, text: str) -> Self | None:
         """The shape of a text that was read; None for one that has several rows."""
         found = rows_of_csv(text)
         width = len(found[0])
         if len(found) > 1 or width > WIDEST:
             return None
-        return QuotedCsv(width) if '"' in text else cls(width, None in found[0])
-
-    def values(self, _: str) -> dict[str, Any]:
-        """The values of the query's parts."""
-        return {}
-
-    def split(self, side: str) -> str:
-        """What is done with the text first."""
-        return f"string_split({side}_text, ',') as {side}_split"
-
-    def pieces(self, _: str) -> list[str]:
-        """What is done then."""
-        return []
-
-    def fits(self, side: str) -> str:
-        """Whether the text has this shape."""
-        full = f"""
-            not contains({side}_text, ',,') and not starts_with({side}_text, ',') and not ends_with({side}_text, ',')
-        """
-        return f"""
-            len({side}_split) = {self.form} and {side}_text <> '' and not contains({side}_text, '"')
-            and not contains({side}_text, chr(10)) and not contains({side}_text, chr(13))
-            and {"true" if self.gaps else full}
-        """
-
-    def cells(self, side: str) -> list[str]:
-        """The cells."""
-        cell = "nullif({0}_split[{1}], '')" if self.gaps else "{0}_split[{1}]"
-        return [cell.format(side, number + 1) for number in range(self.form)]
-
-    def finished(self, cells: list[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
-        """The cells of all texts that fit."""
-        return cells
-
-
-class QuotedCsv(NamedTuple):
-    """One row of so many cells, some of them in quotes but none with an end of a line: a CSV reader takes it apart."""
-
-    form: int
-
-    @property
-    def rows(self) -> int:
-        """How many rows each text has."""
-        return 1
+        has_quotes = '"' in text
+        return cls(width, has_quotes or None in found[0], has_quotes)
 
     def values(self, side: str) -> dict[str, Any]:
         """The values of the query's parts."""
         cell = r'([^",\r\n]*|"([^"\r\n]|"")*")'
-        return {f"{side}_row": f"{cell}(,{cell}){{{self.form - 1}}}"}
+        return {f"{side}_row": f"{cell}(,{cell}){{{self.form - 1}}}"} if self.has_quotes else {}
 
     def split(self, side: str) -> str:
         """What is done with the text first."""
@@ -298,18 +258,35 @@ class QuotedCsv(NamedTuple):
 
     def fits(self, side: str) -> str:
         """Whether the text has this shape."""
-        return f"{side}_text <> '' and regexp_full_match({side}_text, ${side}_row)"
+        text = f"{side}_text"
+        if self.has_quotes:
+            return f"{text} <> '' and regexp_full_match({text}, ${side}_row)"
+        fits = [f"{text} <> ''", *(f"not contains({text}, {mark})" for mark in ("'\"'", "chr(10)", "chr(13)"))]
+        fits.append(f"strlen({text}) - strlen(replace({text}, ',', '')) = {self.form - 1}")
+        if not self.has_gaps:
+            fits += [f"not contains({text}, ',,')", f"not starts_with({text}, ',')", f"not ends_with({text}, ',')"]
+        return " and ".join(fits)
 
     def cells(self, side: str) -> list[str]:
         """The whole text, as a line."""
-        return [f"{side}_text || chr(10)"]
+        return [f"{side}_text" if self._is_cell else f"{side}_text || chr(10)"]
 
     def finished(self, cells: list[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
         """The cells of all texts that fit."""
+        (lines,) = cells
+        if self._is_cell:
+            return cells
+        if not len(lines):
+            return [pa.chunked_array([], pa.string())] * self.form
+        text = lines.combine_chunks()
+        start, end = (np.frombuffer(text.buffers()[1], np.int32)[text.offset + place] for place in (0, len(text)))
+        content = text.buffers()[2].slice(int(start), int(end - start))
         names = [str(number) for number in range(self.form)]
-        content = "".join(cells[0].to_pylist()).encode()
-        empty = pa.chunked_array([], pa.string())
-        return list(read_rows(content, names).columns) if content else [empty] * self.form
+        return list(read_rows(content, names, is_plain=not self.has_quotes, has_gaps=self.has_gaps).columns)
+
+    @property
+    def _is_cell(self) -> bool:
+        return self.form == 1 and not self.has_quotes
 
 
 class Json(NamedTuple):
@@ -403,7 +380,7 @@ class Json(NamedTuple):
         return [pa.chunked_array(column, pa.string()).take(order) for column in columns]
 
 
-Payload = Csv | QuotedCsv | Json
+Payload = Csv | Json
 
 MARK = "\\u0000"
 PLAIN_JSON = r"""
