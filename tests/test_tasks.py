@@ -188,6 +188,26 @@ def test_a_baseline_that_is_asked_for_must_exist(home: Path) -> None:
         tasks.suggest_baseline(place, HOURS[0], captured, "0" * 20)
 
 
+def test_capture_that_arrives_late_restates_its_window_and_no_other(home: Path) -> None:
+    """A clock-skewed record in the next hour's folder, delivered after both windows were committed."""
+    place = site(home)
+    first, neighbour = (tasks.ingest_capture(place, HOURS[hour]) for hour in (0, 1))
+    (capture,) = {path.parent for path in (home / "capture").rglob("01/*.jsonl")}
+    line = json.loads(next(iter(sorted(capture.glob("*.jsonl")))).read_text().splitlines()[0])
+    line["eventMetadata"] |= {"eventId": "late", "inferenceTime": "2026-01-01T00:59:59Z"}
+    (capture / "late.jsonl").write_text(json.dumps(line) + "\n")
+    again, beside = (tasks.ingest_capture(place, HOURS[hour]) for hour in (0, 1))
+    before, after = (place.ledger(key)["totals"] for key in (first, again))
+    assert again != first
+    assert after["used"] == before["used"] + 1
+    assert "late" in place.table(again)["@event_id"].to_pylist()
+    assert "late" not in place.table(first)["@event_id"].to_pylist()
+    assert place.table(beside).equals(place.table(neighbour))
+    assert place.ledger(beside)["totals"]["out_of_window"] == place.ledger(neighbour)["totals"]["out_of_window"] + 1
+    shown = json.loads(place.store.get(f"{place.folder('captured', HOURS[0])}/ledger.json"))
+    assert shown["totals"] == after
+
+
 @pytest.mark.parametrize("order", list(permutations((1, 2, 3))))
 def test_any_order_of_windows_gives_one_episode_and_one_retraining(home: Path, order: tuple[int, ...]) -> None:
     place = site(home)

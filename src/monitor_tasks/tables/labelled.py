@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from monitor_tasks.tables.engine import opened
 from monitor_tasks.value import UserError
 
 THREADS = 2
@@ -103,14 +104,7 @@ def merge(
 
 def _joined(ids: pa.Table, labels: pa.Table, memory_limit: str, spill: str) -> tuple[pa.Array, Counts]:
     """The label of every row, in the order of the rows and in one piece, so that the same rows give the same bytes."""
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": memory_limit,
-        "threads": THREADS,
-        "temp_directory": spill,
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    with duckdb.connect(":memory:", config=settings) as connection:
+    with opened(memory_limit, THREADS, spill) as connection:
         connection.register("captured", ids)
         connection.register("labels", labels)
         connection.execute(JOIN)

@@ -174,7 +174,8 @@ class _Lines:
             self._skipped += len(self._held)
             self._held.clear()
             return
-        text = bytes(self._held[:end])
+        with memoryview(self._held) as held:
+            text = held[:end].tobytes()
         del self._held[:end]
         if self._skipped:
             first = text.find(b"\n") + 1

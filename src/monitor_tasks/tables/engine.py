@@ -1,0 +1,42 @@
+"""DuckDB, as a calculator on tables in hand."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+
+def opened(memory: str, threads: int, spill: str = "") -> duckdb.DuckDBPyConnection:
+    """A database in memory that holds at most so much of it, spills into a folder, and fetches nothing."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory,
+        "threads": threads,
+        "temp_directory": spill,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    return duckdb.connect(":memory:", config=settings)
+
+
+class Engine:
+    """A database for queries over one table; several threads may ask at once."""
+
+    def __init__(self, memory: str) -> None:
+        """An engine that holds at most `memory` beside its answers."""
+        self._connection = opened(memory, threads=1)
+
+    def ask(self, query: str, rows: pa.Table, values: Mapping[str, Any] | None = None) -> pa.Table:
+        """The answer to a query over the table `rows`, with its named values."""
+        used = set(re.findall(r"\$(\w+)", query))
+        with self._connection.cursor() as cursor:
+            cursor.register("rows", rows)
+            params = {name: value for name, value in (values or {}).items() if name in used}
+            return cursor.sql(query, params=params).to_arrow_table()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
