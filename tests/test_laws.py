@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 from itertools import pairwise
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from monitor_tasks.baseline import Baseline, Constraint
-from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.monitors.settings import MONITORS, CategoricalMethod, NumericMethod
 from monitor_tasks.on_tables import check, read_baseline, suggest
 from monitor_tasks.profiles import coded, columns, groups, scores
 from monitor_tasks.profiles.columns import Edges, TableProfile
@@ -149,6 +149,7 @@ BY_SCORE = {
     "predicted_label": "score", "probability_threshold": 0.5, "label_values_or_threshold": [1], "facets": FACETS,
     "group_variable": "city",
 }  # fmt: skip
+EVERY_METHOD = {"numeric": get_args(NumericMethod), "categorical": get_args(CategoricalMethod)}
 NEEDS = {
     "data_quality": Need(
         CAPTURED,
@@ -165,7 +166,11 @@ NEEDS = {
             "a lost column": CAPTURE.drop_columns(["count"]),
             "a new column": CAPTURE.append_column("extra", CAPTURE["count"]),
         },
-        ways=({}, {"comparison_method": "Simple"}),
+        ways=(
+            {},
+            {"comparison_method": "Simple"},
+            {"range_check": True, "constant_check": True, "drift": EVERY_METHOD},
+        ),
         edges=Edges.of,
     ),
     "model_quality": Need(

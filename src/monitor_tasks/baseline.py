@@ -82,3 +82,5 @@ class Baseline(NamedTuple):
     constraints: tuple[Constraint, ...]
     profile: Any
     """A profile of the monitor's own kind."""
+    edges: Any = None
+    """Where the profile's histograms are cut, for what needs the bins' places; None where nobody has them at hand."""

@@ -147,10 +147,8 @@ def read_baseline(id_: str, name: str, settings: Value, file: Callable[[str], by
     monitor = MONITORS[name].monitor(settings)
     bounds, profile, edges = file(BOUNDS), file("profile.json"), file("edges.json")
     constraints = obeying(name, Constraints.read(bounds, BOUNDS).constraints if bounds else (), file)
-    return Known(
-        Baseline(id_, constraints, monitor.read_profile(profile) if profile else None),
-        Edges.from_json(edges) if edges else Edges({}),
-    )
+    cut = Edges.from_json(edges) if edges else Edges({})
+    return Known(Baseline(id_, constraints, monitor.read_profile(profile) if profile else None, cut), cut)
 
 
 def check(name: str, settings: Value, rows: pa.Table, known: Known, suite: bytes = b"") -> Checked:

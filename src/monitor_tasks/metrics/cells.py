@@ -34,3 +34,14 @@ def domain_share(values: Mapping[str, int], domain: Collection[str]) -> float | 
     """
     present = sum(values.values())
     return sum(count for value, count in values.items() if value in domain) / present if present else None
+
+
+def different_values(texts: Mapping[str, int] | None, numbers: Mapping[str, int] | None, not_finite: int) -> int | None:
+    """How many different values the present cells have, NaN and infinities as one; None where not all are known.
+
+    >>> different_values({"a": 3}, {"1": 2, "2": 1}, 0)
+    3
+    """
+    if texts is None or numbers is None:
+        return None
+    return len(texts) + len(numbers) + bool(not_finite)

@@ -1,7 +1,8 @@
 """What each monitor's section of an endpoint's YAML may say, and the table of all monitors."""
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -9,6 +10,30 @@ from monitor_tasks.value import Address, Value
 
 NAME = r"^[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,62}$"
 """What SageMaker allows as a schedule's or endpoint's name, and underscores."""
+
+
+NumericMethod = Literal[
+    "ks", "l_infinity", "psi", "jensen_shannon", "kullback_leibler", "hellinger", "wasserstein", "chi_square",
+    "cramers_v", "mean_shift", "variance_shift",
+]  # fmt: skip
+"""How a column of numbers can be compared with its reference."""
+CategoricalMethod = Literal[
+    "l_infinity", "psi", "jensen_shannon", "kullback_leibler", "hellinger", "chi_square", "cramers_v"
+]
+"""How a column of categories can be compared with its reference."""
+
+
+class DriftSettings(Value):
+    """Drift beside SageMaker's: methods by the kind of a column; none unless it is named."""
+
+    numeric: tuple[NumericMethod, ...] = ()
+    """Methods for every column of numbers."""
+    categorical: tuple[CategoricalMethod, ...] = ()
+    """Methods for every column of truth values or of few texts."""
+    columns: Mapping[str, tuple[NumericMethod, ...]] = Field(default_factory=dict)
+    """Methods of single columns by name, in place of those of their kind; an empty list switches them off."""
+    thresholds: Mapping[NumericMethod, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """What is still kept by a method, in place of its usual bound; of chi_square the smallest adjusted p-value."""
 
 
 class DataQualitySettings(Value):
@@ -30,6 +55,12 @@ class DataQualitySettings(Value):
     """Largest drift distance of a column that is still kept (SageMaker's name)."""
     comparison_method: Literal["Robust", "Simple"] = "Robust"
     """Whether the distance is corrected for the number of rows (SageMaker's name)."""
+    drift: DriftSettings = DriftSettings()
+    """Methods that are judged beside SageMaker's distance."""
+    range_check: bool = False
+    """Whether numbers must stay between the smallest and the largest of the reference."""
+    constant_check: bool = False
+    """Whether a column that varies in the reference must vary."""
 
 
 Rule = Literal["observed", "interval"]
