@@ -4,7 +4,7 @@ import gzip
 import random
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_tasks.tables.captured import METADATA, capture
@@ -96,6 +96,7 @@ def test_a_repeated_record_counts_once_and_another_under_its_id_is_a_conflict() 
     assert (found.ledger.totals["duplicate"], found.ledger.conflicts) == (2, 1)
 
 
+@settings(max_examples=25)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_objects_does_not_matter(chance: random.Random) -> None:
     lines = [
@@ -110,6 +111,7 @@ def test_the_order_of_objects_does_not_matter(chance: random.Random) -> None:
     assert sorted(turned.quarantine()) == sorted(usual.quarantine())
 
 
+@settings(max_examples=25)
 @given(st.permutations(range(12)))
 def test_the_order_of_lines_changes_only_their_numbers(order: Sequence[int]) -> None:
     lines = [record(str(n % 5), f"{n},{n}", time=f"2026-01-01T00:{n:02}:00Z") for n in range(11)]

@@ -140,6 +140,7 @@ print(json.dumps({**found.ledger.totals, "rows": rows, "lines": lines, "megabyte
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads its peak memory from /proc")
 def test_poison_is_read_in_little_memory(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("poison")
