@@ -22,7 +22,7 @@ import uuid
 from pathlib import Path
 
 PROGRAMS = ("ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "monmaptool", "setpriv")
-PATIENCE = 90
+PATIENCE = 180
 """Seconds until a daemon must answer."""
 
 SETTINGS = """

@@ -31,6 +31,9 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _ONCE = re.compile(r"HTTP error: (request or response body error|error sending request)|performing DELETE \S+uploadId=")
 """An answer that was cut, a create that timed out; and an upload that ended in one of them, which is then given up."""
 
+_TRIED = re.compile(r"after (\d+) retries")
+"""How often obstore has tried again before it gave up."""
+
 
 def open_remote(address: str, credentials: Credentials) -> Any:
     """The obstore of a URL; plain HTTP only where an endpoint is configured so (MinIO, Ceph).
@@ -64,7 +67,8 @@ def patiently(ask: Callable[[str], T], path: str) -> T:
 
 
 def _was_asked_once(error: BaseException) -> bool:
-    """Whether the network failed, and obstore has not tried again."""
+    """Whether the network failed in a way that obstore does not try again, whatever it has tried again before."""
     said = str(error).partition("\n")[0]
     ours = isinstance(error, (theirs.BaseError, FileNotFoundError))
-    return ours and _ONCE.search(said) is not None and " retries, max_retries" not in said
+    tried = _TRIED.search(said)
+    return ours and _ONCE.search(said) is not None and (tried is None or int(tried[1]) < RETRY["max_retries"])
