@@ -148,7 +148,7 @@ class Captured:
         self._reads.append(
             _Read(
                 block.object,
-                np.asarray(reading.identities["key"]),
+                np.array(reading.identities["key"].to_numpy()),  # a view would hold the whole answer in memory
                 self._spill.put(reading.identities),
                 int((~wanted).sum()),
                 [self._group(block, group) for group in reading.groups],
