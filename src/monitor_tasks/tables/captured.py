@@ -191,8 +191,10 @@ class Captured:
 
     def _find_duplicates(self, engine: Engine) -> None:
         """The records whose event id an earlier one bears too."""
-        keys = np.sort(np.concatenate([np.array([], np.uint64), *(read.keys for read in self._reads)]))
+        keys = np.concatenate([np.array([], np.uint64), *(read.keys for read in self._reads)])
+        keys.sort()
         twice = keys[1:][keys[1:] == keys[:-1]]
+        del keys
         candidates = []
         for number, read in enumerate(self._reads):
             among = np.isin(read.keys, twice) if len(twice) else np.array([], bool)
@@ -200,6 +202,7 @@ class Captured:
                 found = self._spill.get(read.identities).filter(pa.array(among))
                 candidates.append(found.append_column("block", pa.array(np.full(found.num_rows, number))))
         found = engine.ask(DUPLICATES, pa.concat_tables(candidates)) if candidates else None
+        self._reads = [read._replace(keys=np.array([], np.uint64)) for read in self._reads]
         elsewhere = {number: read.elsewhere for number, read in enumerate(self._reads)}
         for block, line, conflicts, wanted in _tuples(found) if found else ():
             self.ledger.note(self._reads[block].object, "duplicate")
