@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+from time import sleep
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_tasks.endpoint import Records
+from monitor_tasks.tables import captured as captured_module
 from monitor_tasks.tables import lines as lines_module
 from monitor_tasks.tables import readings
 from monitor_tasks.tables.captured import Captured, capture
@@ -265,6 +267,41 @@ def test_components_and_inference_ids_are_columns(together: bool) -> None:
 def test_names_of_inputs_never_hide_each_other(together: bool) -> None:
     lines = [of_json({"a": 1, "input.a": 2}, event_id=str(n), outputs='{"a": 3}', outputs_as="JSON") for n in range(3)]
     assert cells(captured(*lines)) == {"a": ["3"] * 3, "input.a": ["2"] * 3, "input.input.a": ["1"] * 3}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs"),
+    [
+        ({"a": 1, "input.a": 2}, {"a": 3, "input.a": 4}),
+        ({"@time": 1, "input@time": 2}, {"@line": 3, "input@line": 4}),
+        ({"@a": 1, "input@a": 2, "input.input@a": 3}, {"input@a": 4}),
+    ],
+)
+def test_no_cell_is_lost_under_the_name_of_another(
+    inputs: dict[str, int], outputs: dict[str, int], together: bool
+) -> None:
+    lines = [of_json(inputs, event_id=str(n), outputs=json.dumps(outputs), outputs_as="JSON") for n in range(3)]
+    found = cells(captured(*lines))
+    assert sorted(column[0] or "" for column in found.values()) == ["1", "2", "3", "4"]
+
+
+def test_no_threads_haste_changes_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More widths than may be read alone: what is read together decides what goes to quarantine."""
+    chance, read = random.Random(3), readings.Reader.read
+    lines = [record(f"{n}", ",".join("1" * (1 + (n + n // 100) % 20))) for n in range(900)]
+    monkeypatch.setattr(lines_module, "LINES", 100)
+    for room in (readings, captured_module):
+        monkeypatch.setattr(room, "SHAPES", 6)
+    monkeypatch.setattr(readings, "FEW", 2)
+    monkeypatch.setattr(readings, "FORMS", 8)
+
+    def hasty(*args: Any) -> readings.Reading:
+        sleep(chance.random() / 50)
+        return read(*args)
+
+    monkeypatch.setattr(readings.Reader, "read", hasty)
+    outcomes = [told(captured(*lines)) for _ in range(6)]
+    assert all(one == outcomes[0] for one in outcomes)
 
 
 def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,7 @@
 """Captured records to one row per prediction, and the ledger of what became of each record."""
 
-import re
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
@@ -15,11 +14,12 @@ import pyarrow as pa
 from monitor_tasks.endpoint import Records
 from monitor_tasks.tables.engine import Engine
 from monitor_tasks.tables.ledger import Ledger, Place, Quarantined, Reason
-from monitor_tasks.tables.lines import Block, Object, Reach, blocks
+from monitor_tasks.tables.lines import Block, Object, blocks
+from monitor_tasks.tables.naming import Naming, free
 from monitor_tasks.tables.payload_shapes import Form
 from monitor_tasks.tables.payloads import compiled
-from monitor_tasks.tables.readings import MOMENT, Group, Hook, Reader, Reading, Span, Widths, commonest
-from monitor_tasks.tables.shapes import SIDES
+from monitor_tasks.tables.readings import MOMENT, SHAPES, Group, Hook, Reader, Reading, Span, Widths, commonest
+from monitor_tasks.tables.shapes import SIDES, Shape
 from monitor_tasks.tables.spill import Kept, Spill
 from monitor_tasks.value import UserError
 
@@ -71,7 +71,7 @@ class _Read(NamedTuple):
 
     object: str
     keys: npt.NDArray[np.uint64]
-    """Hashes of the event ids; all that is held in memory of a record."""
+    """Hashes of the event ids: with the lines of its rows, all that is held in memory of a record."""
     identities: Kept
     elsewhere: int
     """How many records lie in another window."""
@@ -93,8 +93,7 @@ class Captured:
         self._odd: dict[tuple[int, int], tuple[Reason, Lines]] = {}
         self._usual: Widths = (0, 0)
         self._usually_batched = False
-        self._known: list[set[str]] = []
-        self._names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._naming = Naming((), (), 0, ((), ()))
         self._attributes: list[str] = []
         self._columns: list[str] = []
 
@@ -177,17 +176,17 @@ class Captured:
         self._usually_batched = batched[True] > batched[False]
         self._usual = (1, 0) if self._usually_batched else _usual(widths)
         most = self._settings.limits.columns
-        self._known = [{name for name, _ in sorted(found.items(), key=commonest)[:most]} for found in names]
+        outputs, inputs = ({name for name, _ in sorted(found.items(), key=commonest)[:most]} for found in names)
         for number, read in enumerate(self._reads):
             used: list[Lines] = [_NONE]
             for position, group in enumerate(read.groups):
-                self._find_odd(number, position, group)
+                self._find_odd(number, position, group, (outputs, inputs))
                 if (number, position) in self._odd:
                     reason, odd = self._odd[number, position]
                     self.ledger.note(read.object, "quarantined", reason, _different(odd))
                 used.append(group.lines[self._kept(number, position)])
             self.ledger.note(read.object, "used", count=_different(np.sort(np.concatenate(used))))
-        self._name_columns()
+        self._name_columns((outputs, inputs))
 
     def _find_duplicates(self, engine: Engine) -> None:
         """The records whose event id an earlier one bears too."""
@@ -212,7 +211,7 @@ class Captured:
         for number, count in elsewhere.items():
             self.ledger.note(self._reads[number].object, "out_of_window", count=count)
 
-    def _find_odd(self, number: int, position: int, group: _Group) -> None:
+    def _find_odd(self, number: int, position: int, group: _Group, known: Sequence[Collection[str]]) -> None:
         """The records of a group that are not like most of the window's."""
         kept = group.lines[self._kept(number, position)]
         if not len(kept):
@@ -223,21 +222,11 @@ class Captured:
             width not in (0, usual) for width, usual in zip(group.widths, self._usual, strict=True)
         ):
             self._odd[number, position] = Reason.COLUMN_COUNT, kept
-        elif strange := self._strange(group):
+        elif strange := _strange(group, known):
             rows = self._spill.get(group.rows)
             has = np.logical_or.reduce([np.asarray(rows[name].is_valid()) for name in strange])
             if (has & self._kept(number, position)).any():
                 self._odd[number, position] = Reason.TOO_MANY_COLUMNS, np.intersect1d(group.lines[has], kept)
-
-    def _strange(self, group: _Group) -> list[str]:
-        """The columns of a group whose names are too rare to be columns of the window."""
-        return [
-            f"{side}_{number}"
-            for side, form, known in zip(SIDES, (group.outputs, group.inputs), self._known, strict=True)
-            if isinstance(form, tuple)
-            for number, name in enumerate(form)
-            if name not in known
-        ]
 
     def _kept(self, number: int, position: int) -> npt.NDArray[np.bool_]:
         """Which rows of a group are used."""
@@ -261,46 +250,27 @@ class Captured:
             text = repr(tuple([row[column] for column in side] for side in sides)).encode(errors="replace")
             yield Quarantined.of(Place(name, row["line"], row["offset"]), text, reason, explanation)
 
-    def _name_columns(self) -> None:
+    def _name_columns(self, known: tuple[Collection[str], Collection[str]]) -> None:
         settings = self._settings
         names = (settings.output_names, settings.input_names)
         fit = all(not wanted or width in (0, len(wanted)) for width, wanted in zip(self._usual, names, strict=True))
-        self._names = names if fit else ((), ())
-        found: tuple[set[str], set[str]] = (set(), set())
-        for number, read in enumerate(self._reads):
-            for position, group in enumerate(read.groups):
-                if self._kept(number, position).any():
-                    for known, mapping in zip(found, self._mapped(group), strict=False):
-                        known.update(mapping)
-        columns: list[str] = []
-        for wanted, side in zip(self._names, found, strict=True):
-            known = {*columns, *self._names[0], *self._names[1]}
-            columns += [*wanted, *sorted(side - known, key=_natural)]
-        self._attributes = [_free(name, "attribute.", columns) for name in settings.custom_attributes]
+        outputs, inputs = names if fit else ((), ())
+        self._naming = Naming(outputs, inputs, self._usual[0], known)
+        used = (
+            group
+            for number, read in enumerate(self._reads)
+            for position, group in enumerate(read.groups)
+            if self._kept(number, position).any()
+        )
+        columns = self._naming.columns(self._naming.of(group.outputs, group.inputs) for group in used)
+        self._attributes = [free(name, "attribute.", columns) for name in settings.custom_attributes]
         self._columns = [*columns, *self._attributes]
-
-    def _mapped(self, group: _Group) -> tuple[dict[str, str], dict[str, str]]:
-        """For either side the group's columns by their final names; an input that bears an output's name says so."""
-        outputs = _named(group.outputs, self._names[0], 0)
-        inputs = _named(group.inputs, self._names[1], self._usual[0])
-        first = {
-            name: f"output_{number}" for number, name in enumerate(outputs) if self._is_known(group.outputs, number, 0)
-        }
-        taken = {*first, *inputs}
-        second: dict[str, str] = {}
-        for number, name in enumerate(inputs):
-            if self._is_known(group.inputs, number, 1):
-                second[_free(name, "input.", taken) if name in first else name] = f"input_{number}"
-        return first, second
-
-    def _is_known(self, form: Form, number: int, side: int) -> bool:
-        return not isinstance(form, tuple) or form[number] in self._known[side]
 
     def _final(self, name: str, group: _Group, rows: pa.Table) -> pa.Table:
         """The rows of a group as rows of the table."""
-        first, second = self._mapped(group)
-        cells = {**first, **second}
-        cells |= {final: f"attribute_{number}" for number, final in enumerate(self._attributes)}
+        cells = {final: f"attribute_{number}" for number, final in enumerate(self._attributes)}
+        for side, places in zip(SIDES, self._naming.of(group.outputs, group.inputs), strict=True):
+            cells |= {final: f"{side}_{number}" for final, number in places.items()}
         columns = {
             f"@{column}": rows[column] for column in ("event_id", "inference_id", "time", "line", "row", "component")
         }
@@ -362,10 +332,9 @@ def capture(
     objects, hook, made_from = source if isinstance(source, Source) else Source(source)
     known = list(objects)
     found = Captured(settings, {one.name: one.variant for one in known}, Spill(spill))
-    reach = Reach(settings.limits.record_bytes, settings.limits.unfolding)
     with Engine(settings.limits.memory) as engine:
         reader = Reader(settings, span, engine, hook)
-        for block, reading in _together(reader.read, blocks(known, found.ledger, reach)):
+        for block, reading in _together(reader, blocks(known, found.ledger, settings.limits)):
             found.put(block, reading)
             if watch is not None:
                 watch(found.lines, found.ledger.totals["quarantined"])
@@ -375,17 +344,27 @@ def capture(
     return found
 
 
-def _together(read: Callable[[Block], Reading], found: Iterator[Block]) -> Iterator[tuple[Block, Reading]]:
-    """The blocks and what they are, in their order; `THREADS` are read at once, and one more is fetched."""
+def _together(reader: Reader, found: Iterator[Block]) -> Iterator[tuple[Block, Reading]]:
+    """The blocks and what they are, in their order; `THREADS` are read at once, and one more is fetched.
+
+    A block is read by the shapes of those that were given before it, so that no thread's haste changes an outcome.
+    """
     waiting = deque[tuple[Block, Future[Reading]]]()
+    shapes = list[Shape]()
+
+    def first() -> tuple[Block, Reading]:
+        block, coming = waiting.popleft()
+        reading = coming.result()
+        shapes.extend([shape for shape in reading.learned if shape not in shapes][: SHAPES - len(shapes)])
+        return block, reading
+
     with ThreadPoolExecutor(THREADS) as threads:
         for block in found:
-            waiting.append((block, threads.submit(read, block)))
+            waiting.append((block, threads.submit(reader.read, block, tuple(shapes))))
             if len(waiting) > THREADS:
-                first, reading = waiting.popleft()
-                yield first, reading.result()
-        for first, reading in waiting:
-            yield first, reading.result()
+                yield first()
+        while waiting:
+            yield first()
 
 
 def features(table: pa.Table) -> pa.Table:
@@ -395,6 +374,17 @@ def features(table: pa.Table) -> pa.Table:
 
 def _tuples(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def _strange(group: _Group, known: Sequence[Collection[str]]) -> list[str]:
+    """The columns of a group whose names are too rare to be columns of the window."""
+    return [
+        f"{side}_{number}"
+        for side, form, names in zip(SIDES, (group.outputs, group.inputs), known, strict=True)
+        if isinstance(form, tuple)
+        for number, name in enumerate(form)
+        if name not in names
+    ]
 
 
 def _different(lines: Lines) -> int:
@@ -411,23 +401,3 @@ def _usual(found: Counter[Widths]) -> Widths:
                 side[width] += count
     outputs, inputs = (max(side, key=lambda width: (side[width], width), default=0) for side in sides)
     return outputs, inputs
-
-
-def _named(form: Form, names: tuple[str, ...], first: int) -> list[str]:
-    """What the cells of one side are called; none is called like a column of `METADATA`."""
-    if isinstance(form, tuple):
-        return [f"input{name}" if name.startswith("@") else name for name in form]
-    return list(names)[:form] if names and form else [f"_c{first + index}" for index in range(form)]
-
-
-def _free(name: str, prefix: str, taken: Collection[str]) -> str:
-    """The name, with the prefix as often as it is taken."""
-    while name in taken:
-        name = prefix + name
-    return name
-
-
-def _natural(name: str) -> tuple[int, int, str]:
-    """Positional names in order of their number, before all others."""
-    position = re.fullmatch(r"_c(\d{1,9})", name, re.ASCII)
-    return (0, int(position[1]), name) if position else (1, 0, name)

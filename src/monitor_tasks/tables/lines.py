@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from monitor_tasks.endpoint import Limits
 from monitor_tasks.tables.ledger import EXCERPT, Ledger, Place, Quarantined
 
 BLOCK = 16 << 20
-"""Bytes of text that are looked at together; no line may be longer."""
+"""Bytes of text that are looked at together; `Limits` lets no line be longer."""
 MARK = b"\xef\xbb\xbf"
 """What some editors put before UTF-8."""
 LINES = 1 << 17
@@ -43,15 +44,6 @@ class Object(NamedTuple):
     """Whether its text was made from another object's: then its name tells nothing of its form."""
 
 
-class Reach(NamedTuple):
-    """How far reading goes before it gives up on a line or on an object."""
-
-    line_bytes: int = 8 << 20
-    """The longest line; at most `BLOCK`."""
-    unfolding: int = 200
-    """How many times its own size a gzip may unfold to."""
-
-
 class Block(NamedTuple):
     """Lines of one object that follow each other."""
 
@@ -79,15 +71,15 @@ def in_memory(objects: Iterable[tuple[str, bytes]]) -> list[Object]:
     return [Object(name, lambda content=content: [content]) for name, content in objects]  # type: ignore[misc]
 
 
-def blocks(objects: Iterable[Object], ledger: Ledger, reach: Reach = Reach()) -> Iterator[Block]:
+def blocks(objects: Iterable[Object], ledger: Ledger, limits: Limits = Limits()) -> Iterator[Block]:
     """The lines of all objects, in order of their names; the ledger notes each object with its sha256."""
     for one in sorted(objects, key=lambda one: one.name):
         sha256 = hashlib.sha256()
-        lines = _Lines(one.name, reach)
+        lines = _Lines(one.name, limits.record_bytes)
         pieces = _hashed(one.chunks(), sha256.update)
         try:
             packed = one.name.endswith(".gz") and not one.is_made
-            for piece in unfolded(pieces, reach.unfolding) if packed else pieces:
+            for piece in unfolded(pieces, limits.unfolding) if packed else pieces:
                 yield from lines.take(piece)
             yield from lines.end()
         except Unreadable as error:
@@ -142,8 +134,8 @@ def _gzip() -> "zlib._Decompress":
 class _Lines:
     """The text of one object on its way into blocks."""
 
-    def __init__(self, name: str, reach: Reach) -> None:
-        self._name, self._reach = name, reach
+    def __init__(self, name: str, longest: int) -> None:
+        self._name, self._longest = name, longest
         self._held = bytearray()
         self._skipped = 0
         self._excerpt = b""
@@ -205,7 +197,7 @@ class _Lines:
         blank = np.frombuffer(text, np.uint8)[starts] <= ord(" ")
         for index in np.flatnonzero(kept & blank).tolist():
             kept[index] &= bool(text[bounds[index] : bounds[index + 1]].strip())
-        long = kept & (lengths - 1 > self._reach.line_bytes)
+        long = kept & (lengths - 1 > self._longest)
         for index in np.flatnonzero(long).tolist():
             place = Place(self._name, int(numbers[index]), int(offsets[index]))
             self._refuse(place, text[bounds[index] :][:EXCERPT], int(lengths[index]) - 1)
@@ -233,5 +225,5 @@ class _Lines:
         return True
 
     def _refuse(self, place: Place, text: bytes, length: int) -> None:
-        explanation = f"{length} bytes, at most {self._reach.line_bytes} are read"
+        explanation = f"{length} bytes, at most {self._longest} are read"
         self._quarantined.append(Quarantined.of(place, text, LineReason.TOO_LONG, explanation))

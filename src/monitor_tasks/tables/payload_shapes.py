@@ -92,9 +92,9 @@ class Csv(NamedTuple):
         cell = r'([^",\r\n]*|"([^"\r\n]|"")*")'
         return {f"{side}_row": f"{cell}(,{cell}){{{self.form - 1}}}"} if self.has_quotes else {}
 
-    def split(self, side: str) -> str:
+    def split(self, _: str) -> str:
         """What is done with the text first."""
-        return f"0 as {side}_split"
+        return ""
 
     def pieces(self, _: str) -> list[str]:
         """What is done then."""
@@ -186,7 +186,7 @@ class Json(NamedTuple):
 
     def split(self, side: str) -> str:
         """What is done with the text first."""
-        return f"string_split({side}_text, ',') as {side}_split"
+        return f", string_split({side}_text, ',') as {side}_split"
 
     def pieces(self, side: str) -> list[str]:
         """What is done then."""

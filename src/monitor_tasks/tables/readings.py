@@ -1,7 +1,7 @@
 """A block of captured lines to groups of rows that look alike, and to what cannot be used."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -101,6 +101,8 @@ class Reading(NamedTuple):
     quarantined: list[Quarantined]
     elsewhere: int
     """How many cannot be used, and are another window's to quarantine."""
+    learned: list[Shape]
+    """The shapes that were met and not known before."""
 
 
 class _Single(NamedTuple):
@@ -114,19 +116,18 @@ class _Single(NamedTuple):
 
 
 class Reader:
-    """Reads block after block, and remembers the shapes that it met."""
+    """Reads blocks, several at once if need be."""
 
     def __init__(self, settings: Records, span: Span, engine: Engine, hook: Hook | None = None) -> None:
         """A reader of the records of a span; their rows come from the `hook` where there is one."""
         self._settings, self._span, self._engine, self._hook = settings, span, engine, hook
-        self._shapes: list[Shape] = []
 
-    def read(self, block: Block) -> Reading:
-        """What the lines of the block are, and those that nobody could read."""
+    def read(self, block: Block, shapes: Sequence[Shape] = ()) -> Reading:
+        """What the lines of the block are, and those that nobody could read; some have known shapes."""
         alone: Lines = np.arange(len(block.lines))
-        identities, groups = list[pa.Table](), list[Group]()
+        identities, groups, learned = list[pa.Table](), list[Group](), list[Shape]()
         if self._hook is None and len(alone) > FEW:
-            identities, groups, alone = self._alike(block)
+            identities, groups, alone, learned = self._alike(block, shapes)
         singles, broken = list[_Single](), list[tuple[Quarantined, datetime | None]]()
         for index in alone.tolist():
             try:
@@ -144,7 +145,7 @@ class Reader:
         ours = [one for one, time in broken if self._span.has(one.place, time)]
         identities.append(self._identities(singles))
         groups += _by_form([one for one in singles if one.wanted], self._settings)
-        return Reading(pa.concat_tables(identities), groups, ours, len(broken) - len(ours))
+        return Reading(pa.concat_tables(identities), groups, ours, len(broken) - len(ours), learned)
 
     def _single(self, block: Block, index: int) -> _Single:
         identity, content = identified(block.line(index), self._settings)
@@ -169,10 +170,10 @@ class Reader:
         query = f"select *, hash(event_id) as key, hash({', '.join(payloads)}) as content from rows"  # noqa: S608 constants
         return self._engine.ask(query, pa.table(columns)).select(IDENTITY.names).cast(IDENTITY)
 
-    def _alike(self, block: Block) -> tuple[list[pa.Table], list[Group], Lines]:
-        """The records of the block that have a known shape, and the lines of those that have none."""
+    def _alike(self, block: Block, shapes: Sequence[Shape]) -> tuple[list[pa.Table], list[Group], Lines, list[Shape]]:
+        """The records of the block that have a shape, the lines of those that have none, and what shapes are new."""
         rest = pa.table({"index": np.arange(len(block.lines)), "line": block.lines})
-        identities, groups = list[pa.Table](), list[Group]()
+        identities, groups, learned = list[pa.Table](), list[Group](), list[Shape]()
 
         def take(shape: Shape) -> int:
             nonlocal rest
@@ -185,18 +186,18 @@ class Reader:
             rest = rest.slice(0, 0) if pc.all(done).as_py() else rest.filter(pc.invert(done))
             return int(pc.sum(done).as_py())
 
-        for shape in self._shapes:
+        for shape in shapes:
             if rest.num_rows > FEW:
                 take(shape)
         tries = 0
-        while rest.num_rows > max(FEW, tries) and tries < TRIES and len(self._shapes) < SHAPES:
-            learned = Shape.of(rest["line"][tries].as_py(), self._engine, self._settings)
-            if learned is not None and learned not in self._shapes and take(learned) > FEW:
-                self._shapes.append(learned)
+        while rest.num_rows > max(FEW, tries) and tries < TRIES and len(shapes) + len(learned) < SHAPES:
+            shape_ = Shape.of(rest["line"][tries].as_py(), self._engine, self._settings)
+            if shape_ is not None and shape_ not in (*shapes, *learned) and take(shape_) > FEW:
+                learned.append(shape_)
                 tries = 0
             else:
                 tries += 1
-        return identities, groups, rest["index"].to_numpy()
+        return identities, groups, rest["index"].to_numpy(), learned
 
 
 def _timed(found: pa.Table) -> pa.Table:

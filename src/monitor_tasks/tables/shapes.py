@@ -19,10 +19,11 @@ from monitor_tasks.tables.engine import Engine
 from monitor_tasks.tables.ledger import Reason
 from monitor_tasks.tables.payload_shapes import Payload, Text, payload_of
 from monitor_tasks.tables.payloads import Unusable
+from monitor_tasks.tables.records import SIDES as WHOLE
 from monitor_tasks.tables.records import envelope
 from monitor_tasks.window import Window
 
-SIDES = ("output", "input")
+SIDES = tuple(side.lower() for side, _, _ in WHOLE)
 """The sides of a record, in the order of their columns."""
 
 ROLES = {
@@ -67,8 +68,8 @@ known as (
         between = $between and event_id <> '' and strlen(moment) = 20 and time >= $earliest and {known} as known
     from decoded
 ),
-split as (select *, {split} from known),
-pieces as (select *, {pieces} from split)
+split as (select * {split} from known),
+pieces as (select * {pieces} from split)
 select index, event_id, inference_id, time, component, {attributes}
     hash(event_id) as key, hash({payloads}) as content, between, {cells}
     coalesce(known, false) as known, coalesce(wanted, false) as wanted,
@@ -216,7 +217,7 @@ class Shape(NamedTuple):
         values |= dict(zip(("start", "end"), map(_microseconds, bounds), strict=True))
         for number, name in enumerate(settings.custom_attributes):
             values[f"attribute_{number}"] = f'.*"{re.escape(name)}=([^"]*)"'
-        decoded, trimmed, split, pieces, fits, cells = [], [], [], ["0 as nothing"], [], []
+        decoded, trimmed, split, pieces, fits, cells = [], [], [], [], [], []
         known = ["true"]
         for side, payload in self.payloads.items():
             values |= payload.values(side)
@@ -226,7 +227,7 @@ class Shape(NamedTuple):
             trimmed.append(f"{text.trimmed(side)} as {side}_text, ")
             known.append(text.known(side))
             split.append(payload.split(side))
-            pieces += payload.pieces(side)
+            pieces += [f", {piece}" for piece in payload.pieces(side)]
             fits.append(payload.fits(side))
             cells += [f"{cell} as cell_{side}_{number}, " for number, cell in enumerate(payload.cells(side))]
         for number, (path, is_text) in enumerate(self.envelope.leaves):
@@ -239,8 +240,8 @@ class Shape(NamedTuple):
             decoded="".join(decoded),
             trimmed="".join(trimmed),
             known=" and ".join(known),
-            split=", ".join(split),
-            pieces=", ".join(pieces),
+            split="".join(split),
+            pieces="".join(pieces),
             fits=" and ".join(fits),
             cells="".join(cells),
             payloads=", ".join(f"{side}_data" for side in SIDES),
