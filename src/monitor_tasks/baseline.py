@@ -44,8 +44,10 @@ class Constraint(Value):
     """The metric may not be larger."""
     cause: Cause = "world"
     """What a violation means: broken data, or a world that changed."""
+    rule: str = ""
+    """The rule that suggested it, as a sentence."""
     reason: str = ""
-    """Why the constraint was suggested, with the value it was learned from."""
+    """What the rule saw in the reference: the value that the bounds were learned from."""
     expected: tuple[str, ...] = ()
     """What the metric compares with where a bound is not enough: an inferred type, or the known categories."""
     minimum_rows: int = 1

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from monitor_tasks.baseline import Baseline, Constraint, in_order
 from monitor_tasks.monitors.data_quality import DataQuality, align, column_names
-from monitor_tasks.monitors.settings import DataQualitySettings
+from monitor_tasks.monitors.settings import DataQualitySettings, Rule
 from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.report import Finding, State, judge
 from monitor_tasks.tables.files import read_table
@@ -86,12 +87,17 @@ def test_what_is_suggested_says_what_it_was_learned_from() -> None:
         *("missing_column_check:column_count:", "extra_column_check:column_count:"),
         *("data_type_check:type_match:age", "completeness_check:completeness:age"),
         *("non_negative_check:minimum:age", "baseline_drift_check:drift_linf:age"),
+        *("range_check:minimum:age", "range_check:maximum:age", "constant_check:different_values:age"),
         *("data_type_check:type_match:colour", "completeness_check:completeness:colour"),
         *("categorical_values_check:domain_share:colour", "baseline_drift_check:drift_linf:colour"),
+        "constant_check:different_values:colour",
         *("data_type_check:type_match:score", "completeness_check:completeness:score"),
         *("non_negative_check:minimum:score", "baseline_drift_check:drift_linf:score"),
+        *("range_check:minimum:score", "range_check:maximum:score", "constant_check:different_values:score"),
     ]
-    assert all(one.reason and one.minimum_rows == 30 for one in constraints.values())
+    unasked = ("non_negative_check", "range_check", "constant_check")
+    assert {one.check for one in constraints.values() if not one.enabled} == {*unasked}
+    assert all(one.rule and one.reason and one.minimum_rows == 30 for one in constraints.values())
     assert constraints["categorical_values_check:domain_share:colour"].expected == ("blue", "red")
     assert constraints["data_type_check:type_match:age"].expected == ("Integral",)
     assert {one.cause for one in constraints.values() if one.check != "baseline_drift_check"} == {"data"}
@@ -106,10 +112,10 @@ def test_slices_in_time_suggest_what_the_whole_does() -> None:
 def test_the_sign_is_written_and_only_judged_when_enabled() -> None:
     baseline, edges = learned(SMALL)
     below = SMALL.set_column(0, "score", pa.array([-1.0] * 100))
-    enabled = [
+    enabled = tuple(
         one.model_copy(update={"enabled": True}) for one in baseline.constraints if one.check == "non_negative_check"
-    ]
-    found = judge(USUAL.measure(USUAL.profile(below, edges), baseline), enabled)
+    )
+    found = judge(USUAL.measure(USUAL.profile(below, edges), baseline._replace(constraints=enabled)), enabled)
     assert {one.constraint.subject: one.state for one in found} == {"score": State.BROKEN, "age": State.KEPT}
     assert "non_negative_check score" not in findings(below, SMALL)
     signed = learned(below)[0].constraints
@@ -174,7 +180,7 @@ def test_settings_bound_what_is_suggested() -> None:
         *(0.9, 0.8, 0.3),
     )
     few = DataQuality(DataQualitySettings(domain_limit=1))
-    checks = {one.check for one in learned(SMALL, few)[0].constraints if one.subject == "colour"}
+    checks = {one.check for one in learned(SMALL, few)[0].constraints if one.subject == "colour" and one.enabled}
     assert checks == {"data_type_check", "completeness_check"}
 
 
@@ -213,3 +219,48 @@ def test_an_unknown_metric_in_the_file_is_refused() -> None:
     strange = baseline._replace(constraints=(Constraint(check="c", metric="beauty", subject="age"),))
     with pytest.raises(ValueError, match="measures no 'beauty'"):
         USUAL.measure(USUAL.profile(SMALL, edges), strange)
+
+
+def test_sixty_rows_like_those_of_the_reference_raise_no_alarm() -> None:
+    random = np.random.default_rng(7)
+
+    def rows(count: int) -> pa.Table:
+        plans = random.zipf(1.6, count).clip(max=400)  # many a plan is rare, so small windows lack most of them
+        kinds = random.random(count)
+        return pa.table(
+            {
+                "gappy": pa.array(random.normal(size=count), mask=random.random(count) < 0.05),
+                "seldom_gappy": pa.array(random.normal(size=count), mask=random.random(count) < 0.001),
+                "mixed": ["x" if kind < 0.02 else "1" for kind in kinds],
+                "plan": [f"plan {plan}" for plan in plans],
+            }
+        )
+
+    settings = DataQualitySettings(domain_limit=1000, datatype_check_threshold=1.0)
+    reference = rows(10_000)
+    baseline, edges = learned(reference, DataQuality(settings))
+    exact = [one.model_copy(update={"margin": 0.0}) for one in baseline.constraints]
+    alarms = exact_alarms = 0
+    for _ in range(200):
+        metrics = USUAL.measure(USUAL.profile(rows(60), edges), baseline)
+        alarms += sum(one.state is State.BROKEN for one in judge(metrics, baseline.constraints))
+        exact_alarms += sum(one.state is State.BROKEN for one in judge(metrics, exact))
+    assert exact_alarms > 200
+    assert alarms <= 6
+
+
+@pytest.mark.parametrize("rule", ["observed", "interval"])
+def test_what_the_reference_never_had_is_no_chance(rule: Rule) -> None:
+    monitor = DataQuality(DataQualitySettings(rule=rule))
+    one_odd = SMALL.set_column(1, "age", pa.array(["old", *(str(20 + n % 50) for n in range(99))]))
+    assert having(findings(one_odd, SMALL, monitor), State.BROKEN) == ["data_type_check age"]
+
+
+def test_the_settings_say_whether_chance_excuses() -> None:
+    gaps = SMALL.set_column(1, "age", pa.array([*[None] * 10, *map(str, range(90))]))
+    more = SMALL.set_column(1, "age", pa.array([*[None] * 12, *map(str, range(88))]))
+    many = SMALL.set_column(1, "age", pa.array([*[None] * 40, *map(str, range(60))]))
+    bare = DataQuality(DataQualitySettings(rule="observed"))
+    assert having(findings(more, gaps, bare), State.BROKEN) == ["completeness_check age"]
+    assert not having(findings(more, gaps), State.BROKEN)
+    assert "completeness_check age" in having(findings(many, gaps), State.BROKEN)

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
+from monitor_tasks.profiles.columns import NUMBER_LIMIT, ColumnProfile
+
 
 def completeness(present: int, missing: int) -> float | None:
     """Share of rows whose cell is present; None without rows.
@@ -36,12 +38,23 @@ def domain_share(values: Mapping[str, int], domain: Collection[str]) -> float | 
     return sum(count for value, count in values.items() if value in domain) / present if present else None
 
 
-def different_values(texts: Mapping[str, int] | None, numbers: Mapping[str, int] | None, not_finite: int) -> int | None:
-    """How many different values the present cells have, NaN and infinities as one; None where not all are known.
+def variety(column: ColumnProfile) -> int:
+    """How many different values a column has, NaN and infinities as one; where not all are known, how many at least.
 
-    >>> different_values({"a": 3}, {"1": 2, "2": 1}, 0)
+    >>> variety(ColumnProfile(texts={"a": 3}, numbers={"1": 2, "2": 1}))
     3
     """
-    if texts is None or numbers is None:
-        return None
-    return len(texts) + len(numbers) + bool(not_finite)
+    if column.texts is None or column.numbers is None:
+        return NUMBER_LIMIT + 1
+    return len(column.texts) + len(column.numbers) + bool(column.not_finite)
+
+
+def unseen_share(values: Mapping[str, int]) -> float:
+    """Share of further cells whose value is none of the known ones, as the values seen once let expect.
+
+    Source: Good 1953.
+
+    >>> unseen_share({"a": 7, "b": 2, "c": 1})
+    0.1
+    """
+    return sum(count == 1 for count in values.values()) / max(sum(values.values()), 1)

@@ -12,6 +12,8 @@ NAME = r"^[a-zA-Z0-9]([-_]*[a-zA-Z0-9]){0,62}$"
 """What SageMaker allows as a schedule's or endpoint's name, and underscores."""
 
 
+Rule = Literal["observed", "interval"]
+"""How a bound is judged: the bare number as SageMaker does, or only where chance does not explain it."""
 NumericMethod = Literal[
     "ks", "l_infinity", "psi", "jensen_shannon", "kullback_leibler", "hellinger", "wasserstein", "chi_square",
     "cramers_v", "mean_shift", "variance_shift",
@@ -43,6 +45,8 @@ class DataQualitySettings(Value):
     """The folder of this monitor's executions, as SageMaker names it after the schedule."""
     minimum_rows: int = Field(30, ge=1)
     """A window with fewer rows is undecided."""
+    rule: Rule = "interval"
+    """``interval``: a share of cells is a violation only where chance does not explain it; ``observed``: always."""
     suite: Address | None = None
     """Your own Great Expectations suite: a JSON file of standard expectations, validated beside the suggested ones."""
     datatype_check_threshold: float = Field(1.0, ge=0, le=1)
@@ -61,10 +65,6 @@ class DataQualitySettings(Value):
     """Whether numbers must stay between the smallest and the largest of the reference."""
     constant_check: bool = False
     """Whether a column that varies in the reference must vary."""
-
-
-Rule = Literal["observed", "interval"]
-"""How a bound is judged: the bare number as SageMaker does, or only where chance does not explain it."""
 
 
 class ModelQualitySettings(Value):

@@ -1,0 +1,30 @@
+"""The columns that a baseline knows, and rows under their names."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from monitor_tasks.baseline import Constraint
+
+
+def column_names(constraints: Sequence[Constraint]) -> tuple[str, ...]:
+    """The columns that the constraints know, in the order of the reference."""
+    return tuple(dict.fromkeys(one.subject for one in constraints if one.check == "data_type_check"))
+
+
+def align(rows: pa.Table, constraints: Sequence[Constraint]) -> tuple[pa.Table, str]:
+    """The rows with the baseline's column names, and what was done: captured CSV cells have no names of their own.
+
+    Columns are matched by name; where no name is shared and there are equally many, by position.
+    """
+    names = column_names(constraints)
+    if not names or set(names) & set(rows.column_names):
+        return rows, ""
+    if len(names) == rows.num_columns:
+        return rows.rename_columns(list(names)), "columns were matched to the baseline by position"
+    hint = ""
+    if rows.num_columns == len(names) - 1:
+        hint = (
+            f"; if the table holds inputs only, the first column is what is missing: {names[0]!r} (outputs come first)"
+        )
+    return rows, f"{rows.num_columns} columns cannot be matched by position to the baseline's {len(names)}{hint}"

@@ -1,0 +1,154 @@
+"""The metrics of data quality, each read off the profile of a window."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from monitor_tasks.baseline import Constraint, Metric
+from monitor_tasks.metrics.cells import completeness, domain_share, type_match, unseen_share, variety
+from monitor_tasks.metrics.chance import share_deviation
+from monitor_tasks.metrics.distance import l_infinity_of_bins, l_infinity_of_categories, robust
+from monitor_tasks.metrics.drift import METHODS, NUMERIC, Pair, drift
+from monitor_tasks.profiles.columns import ColumnProfile, Edges, TableProfile
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A window and its reference, as one constraint looks at them."""
+
+    constraint: Constraint
+    window: TableProfile
+    reference: TableProfile
+    edges: Edges | None = None
+    """Where the histograms are cut; None where nobody has that at hand."""
+
+    @cached_property
+    def column(self) -> ColumnProfile:
+        """The column that the constraint judges; of a column that is not there every cell is missing."""
+        return self.window.columns.get(self.constraint.subject, ColumnProfile(missing=self.window.rows))
+
+    @cached_property
+    def former(self) -> ColumnProfile | None:
+        """The same column of the reference."""
+        return self.reference.columns.get(self.constraint.subject)
+
+    def metric(self, value: float | None, n: int, because: str, **more: Any) -> Metric:
+        """The metric that the constraint judges; `because` is told where there is no value."""
+        one = self.constraint
+        why = because if value is None else ""
+        return Metric(name=one.metric, subject=one.subject, value=value, n=n, because=why, **more)
+
+
+def measured(compared: Compared) -> Metric:
+    """The metric that the constraint judges.
+
+    Raises:
+        ValueError: data quality has no such metric.
+    """
+    measure = MEASURES.get(compared.constraint.metric)
+    if measure is None:
+        raise ValueError(f"data_quality measures no {compared.constraint.metric!r}; check the constraints file")
+    return measure(compared)
+
+
+def _column_count(one: Compared) -> Metric:
+    return one.metric(len(one.window.columns), one.window.rows, "")
+
+
+def _completeness(one: Compared) -> Metric:
+    column, former = one.column, one.former
+    n = column.present + column.missing
+    return one.metric(
+        completeness(column.present, column.missing), n, "there are no rows",
+        deviation=former and share_deviation(column.present, n, former.present, former.present + former.missing),
+    )  # fmt: skip
+
+
+def _type_match(one: Compared) -> Metric:
+    column, former, kind = one.column, one.former, one.constraint.expected[0]
+    found = type_match(column.kinds, kind)
+    known = None if former is None else type_match(former.kinds, kind)
+    deviation = 0.0 if found == 1.0 else None
+    if former is not None and found is not None and known is not None:
+        n, m = column.present, former.present
+        deviation = share_deviation(round(found * n), n, known * m, m)
+    return one.metric(found, column.present, "every cell is missing", deviation=deviation)
+
+
+def _domain_share(one: Compared) -> Metric:
+    values, former, n = one.column.values, one.former, one.column.present
+    if values is None:
+        return one.metric(None, n, "too many different values to know them all")
+    found, deviation = domain_share(values, frozenset(one.constraint.expected)), None
+    if former is not None and former.values is not None and found is not None:
+        unseen = unseen_share(former.values)
+        by_chance = share_deviation(round(found * n), n, former.present * (1 - unseen), former.present)
+        deviation = None if by_chance is None else by_chance + unseen / 3
+    return one.metric(found, n, "every cell is missing", deviation=deviation)
+
+
+def _minimum(one: Compared) -> Metric:
+    return one.metric(one.column.minimum, one.column.finite, "there are no numbers")
+
+
+def _maximum(one: Compared) -> Metric:
+    return one.metric(one.column.maximum, one.column.finite, "there are no numbers")
+
+
+def _different_values(one: Compared) -> Metric:
+    present = one.column.present
+    return one.metric(variety(one.column) if present else None, present, "every cell is missing")
+
+
+def _sagemakers_distance(one: Compared) -> Metric:
+    """L-infinity between a column and its reference: on bins for numbers, on categories for the rest."""
+    column, former, n = one.column, one.former, one.column.present
+    if former is None:
+        return one.metric(None, n, _NOT_IN_BASELINE)
+    if former.inferred_type in NUMERIC:
+        if one.window.edges != one.reference.edges:
+            return one.metric(None, n, "it is counted on other edges than the baseline")
+        n, m, distance = column.finite, former.finite, l_infinity_of_bins(column.bins, former.bins)
+    elif column.values is None or former.values is None:
+        return one.metric(None, n, "too many different values to know them all")
+    else:
+        m, distance = former.present, l_infinity_of_categories(column.values, former.values)
+    if distance is None:
+        return one.metric(None, n, f"nothing to compare: {n} cells against {m}")
+    value = robust(distance, n, m) if one.constraint.expected[:1] != ("Simple",) else distance
+    return one.metric(value, n, "", details={"distance": distance, "n_baseline": m})
+
+
+def _drift_by(method: str, one: Compared) -> Metric:
+    """The drift between a column and its reference by a method of its own."""
+    if one.former is None:
+        return one.metric(None, one.column.present, _NOT_IN_BASELINE)
+    cut = None if one.edges is None else one.edges.by_column.get(one.constraint.subject)
+    pair = Pair(one.column, one.former, one.window.edges == one.reference.edges, cut)
+    (n, m), least = pair.sizes, one.constraint.minimum_rows
+    found = drift(method, pair)
+    if found.value is not None and m < least:
+        because = f"the baseline has too few cells to tell drift from chance: {m}, {least} needed"
+        return one.metric(None, n, because, details=found.details)
+    return one.metric(found.value, n, found.because, details=found.details)
+
+
+def _by(method: str) -> Callable[[Compared], Metric]:
+    return lambda one: _drift_by(method, one)
+
+
+_NOT_IN_BASELINE = "the baseline has no statistics of this column"
+
+MEASURES: Mapping[str, Callable[[Compared], Metric]] = {
+    "column_count": _column_count,
+    "completeness": _completeness,
+    "type_match": _type_match,
+    "domain_share": _domain_share,
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "different_values": _different_values,
+    "drift_linf": _sagemakers_distance,
+    **{f"drift_{method}": _by(method) for method in METHODS},
+}
+"""By the name of the metric that a constraint judges."""
