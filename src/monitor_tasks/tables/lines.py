@@ -56,6 +56,8 @@ class Block(NamedTuple):
     """The byte at which each line starts, in the object's unfolded text."""
     quarantined: list[Quarantined]
     """Lines of the same stretch that cannot be read."""
+    is_plain: bool
+    """Whether no line holds a backslash: then every text in a line is written as it is."""
 
     def place(self, index: int) -> Place:
         """Where a line stands."""
@@ -136,7 +138,7 @@ class _Lines:
 
     def __init__(self, name: str, longest: int) -> None:
         self._name, self._longest = name, longest
-        self._held = bytearray()
+        self._held: list[bytes] = []
         self._skipped = 0
         self._excerpt = b""
         self._number, self._offset = 1, 0
@@ -144,43 +146,46 @@ class _Lines:
 
     def take(self, piece: bytes) -> Iterator[Block]:
         """Takes in what follows; gives a block when there is enough."""
-        self._held += piece
-        if len(self._held) >= BLOCK:
-            yield from self._cut(self._held.rfind(b"\n") + 1)
+        self._held.append(piece)
+        if sum(map(len, self._held)) >= BLOCK:
+            text = b"".join(self._held)
+            yield from self._cut(text, text.rfind(b"\n") + 1)
 
     def end(self, error: Unreadable | None = None) -> Iterator[Block]:
         """The last block; where the object broke off, its last line is the record that is lost."""
+        text = b"".join(self._held)
         if error is not None:
-            end = self._held.rfind(b"\n") + 1
-            rest, self._held = bytes(self._held[end:]), self._held[:end]
-            number = self._number + self._held.count(b"\n")
-            place = Place(self._name, number, self._offset + self._skipped + end)
-            self._quarantined.append(Quarantined.of(place, rest, error.reason, str(error)))
-        if self._skipped and b"\n" not in self._held:
-            self._held += b"\n"
-        yield from self._cut(len(self._held))
+            end = text.rfind(b"\n") + 1
+            place = Place(self._name, self._number + text.count(b"\n"), self._offset + self._skipped + end)
+            self._quarantined.append(Quarantined.of(place, text[end:], error.reason, str(error)))
+            text = text[:end]
+        if self._skipped and b"\n" not in text:
+            text += b"\n"
+        yield from self._cut(text, len(text))
 
-    def _cut(self, end: int) -> Iterator[Block]:
-        if not end and self._held:
-            self._excerpt = self._excerpt or bytes(self._held[:EXCERPT])
-            self._skipped += len(self._held)
-            self._held.clear()
+    def _cut(self, text: bytes, end: int) -> Iterator[Block]:
+        """The blocks of the text up to an end; the rest is held."""
+        self._held = [text[end:]]
+        if not end and text:
+            self._excerpt = self._excerpt or text[:EXCERPT]
+            self._skipped += len(text)
+            self._held = []
             return
-        with memoryview(self._held) as held:
-            text = held[:end].tobytes()
-        del self._held[:end]
         if self._skipped:
             first = text.find(b"\n") + 1
             self._refuse(Place(self._name, self._number, self._offset), self._excerpt, self._skipped + first - 1)
             self._number, self._offset = self._number + 1, self._offset + self._skipped + first
-            text, self._skipped, self._excerpt = text[first:], 0, b""
-        yield from self._blocks(text)
+            text, end, self._skipped, self._excerpt = text[first:], end - first, 0, b""
+        yield from self._blocks(text, end)
 
-    def _blocks(self, text: bytes) -> Iterator[Block]:
-        """The blocks of a text of whole lines."""
-        size, marked = len(text), len(MARK) if self._offset == 0 and text.startswith(MARK) else 0
-        text = text[marked:] + b"\n" * (not text.endswith(b"\n"))
-        bounds = np.concatenate([[0], np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1])
+    def _blocks(self, text: bytes, size: int) -> Iterator[Block]:
+        """The blocks of the whole lines at the beginning of a text."""
+        marked, end = len(MARK) if self._offset == 0 and text.startswith(MARK) else 0, size
+        is_ended = text.endswith(b"\n", 0, size)
+        if marked or not is_ended:
+            text = text[marked:size] + b"\n" * (not is_ended)
+            end = len(text)
+        bounds = np.concatenate([[0], np.flatnonzero(np.frombuffer(text, np.uint8)[:end] == ord("\n")) + 1])
         if not size:
             bounds = bounds[:1]
         for first in range(0, max(len(bounds) - 1, 1), LINES):
@@ -200,7 +205,7 @@ class _Lines:
         long = kept & (lengths - 1 > self._longest)
         for index in np.flatnonzero(long).tolist():
             place = Place(self._name, int(numbers[index]), int(offsets[index]))
-            self._refuse(place, text[bounds[index] :][:EXCERPT], int(lengths[index]) - 1)
+            self._refuse(place, text[bounds[index] : bounds[index] + EXCERPT], int(lengths[index]) - 1)
         kept &= ~long
         lines = pa.LargeStringArray.from_buffers(len(starts), pa.py_buffer(bounds), pa.py_buffer(text))
         try:
@@ -213,7 +218,7 @@ class _Lines:
         quarantined, self._quarantined = self._quarantined, []
         if not kept.all():
             lines, numbers, offsets = lines.filter(pa.array(kept)), numbers[kept], offsets[kept]
-        return Block(self._name, lines, numbers, offsets, quarantined)
+        return Block(self._name, lines, numbers, offsets, quarantined, b"\\" not in text)
 
     def _is_utf8(self, place: Place, line: bytes) -> bool:
         try:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from monitor_tasks.endpoint import Records
 from monitor_tasks.tables.files import read_rows
@@ -24,6 +25,8 @@ from monitor_tasks.tables.payloads import (
 Form = tuple[str, ...] | int
 """What the cells of one side are called; or how many there are, where they have no names."""
 
+GAPS = ("^,", ",,", r",\n")
+"""What the line of a row with an empty cell holds, one or another."""
 WIDEST = 1024
 """Cells up to which a shape is worth its query."""
 
@@ -101,22 +104,28 @@ class Csv(NamedTuple):
         return []
 
     def fits(self, side: str) -> str:
-        """Whether the text has this shape."""
+        """Whether the text has this shape, as far as that is not seen better from all texts together."""
         text = f"{side}_text"
         if self.has_quotes:
             return f"{text} <> '' and regexp_full_match({text}, ${side}_row)"
-        fits = [f"{text} <> ''", *(f"not contains({text}, {mark})" for mark in ("'\"'", "chr(10)", "chr(13)"))]
-        fits.append(f"strlen({text}) - strlen(replace({text}, ',', '')) = {self.form - 1}")
-        if not self.has_gaps:
-            fits += [f"not contains({text}, ',,')", f"not starts_with({text}, ',')", f"not ends_with({text}, ',')"]
-        return " and ".join(fits)
+        marks = ("','", "'\"'", "chr(10)", "chr(13)") if self._is_cell else ()
+        return " and ".join([f"{text} <> ''", *(f"not contains({text}, {mark})" for mark in marks)])
+
+    def sifted(self, cells: list[pa.ChunkedArray]) -> pa.ChunkedArray | None:
+        """Which of the texts have this shape, looked at one by one; None where the query has seen it."""
+        (lines,) = cells
+        if self.has_quotes or self._is_cell:
+            return None
+        odd = pc.match_substring_regex(lines, "|".join(['["\\r]', r"\n.", *(() if self.has_gaps else GAPS)]))
+        fits = pc.and_not(pc.equal(pc.count_substring(lines, ","), self.form - 1), odd)
+        return pc.fill_null(fits, False)
 
     def cells(self, side: str) -> list[str]:
         """The whole text, as a line."""
         return [f"{side}_text" if self._is_cell else f"{side}_text || chr(10)"]
 
-    def finished(self, cells: list[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
-        """The cells of all texts that fit."""
+    def finished(self, cells: list[pa.ChunkedArray]) -> list[pa.ChunkedArray] | None:
+        """The cells of all texts; None where one of them has another shape after all."""
         (lines,) = cells
         if self._is_cell:
             return cells
@@ -126,11 +135,30 @@ class Csv(NamedTuple):
         start, end = (np.frombuffer(text.buffers()[1], np.int32)[text.offset + place] for place in (0, len(text)))
         content = text.buffers()[2].slice(int(start), int(end - start))
         names = [str(number) for number in range(self.form)]
-        return list(read_rows(content, names, is_plain=not self.has_quotes, has_gaps=self.has_gaps).columns)
+        if self.has_quotes:
+            return list(read_rows(content, names).columns)
+        if _count(content, '"') or _count(content, "\r") or _count(content, "\n") > len(lines):
+            return None
+        try:
+            found = read_rows(content, names, is_plain=True, has_gaps=self.has_gaps)
+        except pa.ArrowInvalid:
+            return None
+        return None if not self.has_gaps and any(_has_gaps(column) for column in found.columns) else list(found.columns)
 
     @property
     def _is_cell(self) -> bool:
         return self.form == 1 and not self.has_quotes
+
+
+def _count(content: pa.Buffer, mark: str) -> int:
+    return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord(mark)))
+
+
+def _has_gaps(column: pa.ChunkedArray) -> bool:
+    return any(
+        not np.diff(np.frombuffer(one.buffers()[1], np.int32)[one.offset :][: len(one) + 1]).all()
+        for one in column.chunks
+    )
 
 
 class Json(NamedTuple):
@@ -214,6 +242,9 @@ class Json(NamedTuple):
         forms = ["nullif({0}, 'null')" if is_number else CELL for is_number in self.are_numbers]
         return [forms[number].format(f"{side}_value_{number}") for row in self.numbers for number in row]
 
+    def sifted(self, _: list[pa.ChunkedArray]) -> None:
+        """Which of the texts have this shape: the query has seen it."""
+
     def finished(self, cells: list[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
         """The cells of all texts that fit; their rows follow each other."""
         if self.rows == 1:
@@ -225,6 +256,7 @@ class Json(NamedTuple):
 
 
 Payload = Csv | Json
+
 
 MARK = "\\u0000"
 PLAIN_JSON = r"""

@@ -143,7 +143,8 @@ class Reader:
         singles = [one for one in singles if one.line not in unruly]
         broken += [(one, None) for one in block.quarantined]
         ours = [one for one, time in broken if self._span.has(one.place, time)]
-        identities.append(self._identities(singles))
+        if singles or not identities:
+            identities.append(self._identities(singles))
         groups += _by_form([one for one in singles if one.wanted], self._settings)
         return Reading(pa.concat_tables(identities), groups, ours, len(broken) - len(ours), learned)
 
@@ -177,7 +178,7 @@ class Reader:
 
         def take(shape: Shape) -> int:
             nonlocal rest
-            found, cells = shape.read(rest, self._engine, self._settings, self._span.window)
+            found, cells = shape.read(rest, self._engine, self._settings, self._span.window, is_plain=block.is_plain)
             done = pc.and_(found["known"], pc.or_(found["fits"], pc.invert(found["wanted"])))
             identities.append(_timed(_where(found, done)).select(IDENTITY.names))
             rows = _timed(_where(found, found["fits"]))

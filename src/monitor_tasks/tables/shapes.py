@@ -78,6 +78,15 @@ from pieces
 """
 
 
+class Way(NamedTuple):
+    """How lines are read."""
+
+    reading: int
+    """Which of `READING`."""
+    is_plain: bool
+    """Whether no line holds a backslash: then texts are in their lines as they are."""
+
+
 class Envelope(NamedTuple):
     """The shape of a line but for its texts: its keys, and how many bytes stand between the texts."""
 
@@ -101,13 +110,13 @@ class Envelope(NamedTuple):
             values[f"quoted_{number}"] = f'"{path[-1]}"'
         return values
 
-    def parts(self, way: int) -> dict[str, str]:
+    def parts(self, way: Way) -> dict[str, str]:
         """The parts of the query that take a line apart."""
         numbers = {path: number for number, (path, _) in enumerate(self.leaves)}
         lengths, extracted = [], []
         for path, number in numbers.items():
             is_data = path[-1] == "data" and path in TEXTS
-            form = ESCAPED if is_data else PLAIN if self.leaves[number][1] else "strlen({0})"
+            form = ESCAPED if is_data and not way.is_plain else PLAIN if self.leaves[number][1] else "strlen({0})"
             lengths.append(form.format(f"leaf_{number}"))
             value = "read"
             for depth in range(len(path)):
@@ -115,7 +124,7 @@ class Envelope(NamedTuple):
             extracted.append(f"{value} as leaf_{number}")
         found = {role: f"leaf_{numbers[path]}" if path in numbers else "null::varchar" for role, path in ROLES.items()}
         return {
-            "reading": READING[way].format(
+            "reading": READING[way.reading].format(
                 keys=" and ".join(f"contains(line, $quoted_{number})" for number in numbers.values())
             ),
             "leaves": ", ".join(extracted),
@@ -183,7 +192,7 @@ class Shape(NamedTuple):
         shape = cls(found, texts, known)
         rows = pa.table({"index": [0], "line": pa.array([line], pa.large_string())})
         try:
-            (between,) = shape._ask(rows, 0, engine, settings, None)["between"].to_pylist()
+            (between,) = shape._ask(rows, Way(0, False), engine, settings, None)["between"].to_pylist()
         except duckdb.Error:
             return None
         return shape._replace(between=between) if between is not None else None
@@ -193,24 +202,43 @@ class Shape(NamedTuple):
         """How many rows each record has."""
         return next(iter(self.payloads.values())).rows
 
-    def read(self, lines: pa.Table, engine: Engine, settings: Records, window: Window | None) -> Read:
-        """The lines (columns index, line) taken apart."""
-        for way in range(len(READING)):
+    def read(
+        self, lines: pa.Table, engine: Engine, settings: Records, window: Window | None, *, is_plain: bool = False
+    ) -> Read:
+        """The lines (columns index, line) taken apart; plain ones have no backslash."""
+        for reading in range(len(READING)):
             try:
-                found = self._ask(lines, way, engine, settings, window)
+                found = self._ask(lines, Way(reading, is_plain), engine, settings, window)
                 break
             except (duckdb.InvalidInputException, duckdb.ConversionException):
-                if way == len(READING) - 1:
+                if reading == len(READING) - 1:
                     raise
-        cells = [name for name in found.column_names if name.startswith("cell_")]
-        fitting = found.select(cells) if pc.all(found["fits"]).as_py() else found.select(cells).filter(found["fits"])
-        sides = {}
-        for side, payload in self.payloads.items():
-            own = [fitting[name] for name in cells if name.startswith(f"cell_{side}")]
-            sides[side] = payload.finished(own)
-        return Read(found.drop_columns(cells), sides)
+        sides = self._sides(found)
+        if sides is None:
+            found = found.set_column(found.column_names.index("fits"), "fits", self._sifted(found))
+            sides = self._sides(found)
+        return Read(found.drop_columns([name for name in found.column_names if name.startswith("cell_")]), sides or {})
 
-    def _ask(self, lines: pa.Table, way: int, engine: Engine, settings: Records, window: Window | None) -> pa.Table:
+    def _sides(self, found: pa.Table) -> dict[str, list[pa.ChunkedArray]] | None:
+        """The cells of the lines that fit; None where some of these do not."""
+        all_fit, sides = pc.all(found["fits"]).as_py(), {}
+        for side, payload in self.payloads.items():
+            texts = _texts(found, side)
+            cells = payload.finished(texts if all_fit else [one.filter(found["fits"]) for one in texts])
+            if cells is None:
+                return None
+            sides[side] = cells
+        return sides
+
+    def _sifted(self, found: pa.Table) -> pa.ChunkedArray:
+        """Which lines fit, looked at one by one."""
+        fits = found["fits"]
+        for side, payload in self.payloads.items():
+            seen = payload.sifted(_texts(found, side))
+            fits = fits if seen is None else pc.and_(fits, seen)
+        return fits
+
+    def _ask(self, lines: pa.Table, way: Way, engine: Engine, settings: Records, window: Window | None) -> pa.Table:
         values = {**self.envelope.values(), "between": self.between}
         values["earliest"] = _microseconds(EARLIEST)
         bounds = (window.start, window.end) if window else (EARLIEST, LATEST)
@@ -223,7 +251,7 @@ class Shape(NamedTuple):
             values |= payload.values(side)
             text = self.texts[side]
             values[f"{side}_tail"] = text.tail
-            decoded.append(f"{text.decoded(side, careful=way > 0)} as {side}_whole, ")
+            decoded.append(f"{text.decoded(side, careful=way.reading > 0)} as {side}_whole, ")
             trimmed.append(f"{text.trimmed(side)} as {side}_text, ")
             known.append(text.known(side))
             split.append(payload.split(side))
@@ -251,6 +279,11 @@ class Shape(NamedTuple):
             ),
         )
         return engine.ask(query, lines, values)
+
+
+def _texts(found: pa.Table, side: str) -> list[pa.ChunkedArray]:
+    """The texts that the query leaves of one side."""
+    return [found[name] for name in found.column_names if name.startswith(f"cell_{side}_")]
 
 
 ATTRIBUTES = ROLES["attributes"]
