@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from monitor_tasks.tables.payload_shapes import Form
+from monitor_tasks.tables.csv_shapes import Form
 
 Places = dict[str, int]
 """The cells of one side, by number, under their final names."""

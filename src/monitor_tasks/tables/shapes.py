@@ -67,14 +67,12 @@ known as (
     select *, {trimmed} time >= $start and time < $end as wanted,
         between = $between and event_id <> '' and strlen(moment) = 20 and time >= $earliest and {known} as known
     from decoded
-),
-split as (select * {split} from known),
-pieces as (select * {pieces} from split)
+)
 select index, event_id, inference_id, time, component, {attributes}
-    hash(event_id) as key, hash({payloads}) as content, between, {cells}
+    hash(event_id) as key, hash({payloads}) as content, between, {texts}
     coalesce(known, false) as known, coalesce(wanted, false) as wanted,
     coalesce(known and wanted and {fits}, false) as fits
-from pieces
+from known
 """
 
 
@@ -217,14 +215,14 @@ class Shape(NamedTuple):
         if sides is None:
             found = found.set_column(found.column_names.index("fits"), "fits", self._sifted(found))
             sides = self._sides(found)
-        return Read(found.drop_columns([name for name in found.column_names if name.startswith("cell_")]), sides or {})
+        return Read(found.drop_columns([f"{side}_line" for side in self.payloads]), sides or {})
 
     def _sides(self, found: pa.Table) -> dict[str, list[pa.ChunkedArray]] | None:
         """The cells of the lines that fit; None where some of these do not."""
         all_fit, sides = pc.all(found["fits"]).as_py(), {}
         for side, payload in self.payloads.items():
-            texts = _texts(found, side)
-            cells = payload.finished(texts if all_fit else [one.filter(found["fits"]) for one in texts])
+            lines = found[f"{side}_line"]
+            cells = payload.finished(lines if all_fit else lines.filter(found["fits"]))
             if cells is None:
                 return None
             sides[side] = cells
@@ -234,7 +232,7 @@ class Shape(NamedTuple):
         """Which lines fit, looked at one by one."""
         fits = found["fits"]
         for side, payload in self.payloads.items():
-            seen = payload.sifted(_texts(found, side))
+            seen = payload.sifted(found[f"{side}_line"])
             fits = fits if seen is None else pc.and_(fits, seen)
         return fits
 
@@ -245,7 +243,7 @@ class Shape(NamedTuple):
         values |= dict(zip(("start", "end"), map(_microseconds, bounds), strict=True))
         for number, name in enumerate(settings.custom_attributes):
             values[f"attribute_{number}"] = f'.*"{re.escape(name)}=([^"]*)"'
-        decoded, trimmed, split, pieces, fits, cells = [], [], [], [], [], []
+        decoded, trimmed, fits, texts = (list[str]() for _ in range(4))
         known = ["true"]
         for side, payload in self.payloads.items():
             values |= payload.values(side)
@@ -254,10 +252,8 @@ class Shape(NamedTuple):
             decoded.append(f"{text.decoded(side, careful=way.reading > 0)} as {side}_whole, ")
             trimmed.append(f"{text.trimmed(side)} as {side}_text, ")
             known.append(text.known(side))
-            split.append(payload.split(side))
-            pieces += [f", {piece}" for piece in payload.pieces(side)]
             fits.append(payload.fits(side))
-            cells += [f"{cell} as cell_{side}_{number}, " for number, cell in enumerate(payload.cells(side))]
+            texts.append(f"{payload.line(side)} as {side}_line, ")
         for number, (path, is_text) in enumerate(self.envelope.leaves):
             if not is_text and path != ATTRIBUTES:
                 known.append(f"not coalesce(regexp_matches(leaf_{number}, '(?i)nan|inf'), false)")
@@ -268,10 +264,8 @@ class Shape(NamedTuple):
             decoded="".join(decoded),
             trimmed="".join(trimmed),
             known=" and ".join(known),
-            split="".join(split),
-            pieces="".join(pieces),
             fits=" and ".join(fits),
-            cells="".join(cells),
+            texts="".join(texts),
             payloads=", ".join(f"{side}_data" for side in SIDES),
             attributes="".join(
                 f"nullif(regexp_extract(attributes, $attribute_{number}, 1), '') as attribute_{number}, "
@@ -279,11 +273,6 @@ class Shape(NamedTuple):
             ),
         )
         return engine.ask(query, lines, values)
-
-
-def _texts(found: pa.Table, side: str) -> list[pa.ChunkedArray]:
-    """The texts that the query leaves of one side."""
-    return [found[name] for name in found.column_names if name.startswith(f"cell_{side}_")]
 
 
 ATTRIBUTES = ROLES["attributes"]

@@ -1,0 +1,116 @@
+"""Payloads of CSV of one shape: how DuckDB and a CSV reader take all of them apart at once."""
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor_tasks.tables.files import read_rows
+from monitor_tasks.tables.payloads import rows_of_csv
+
+Form = tuple[str, ...] | int
+"""What the cells of one side are called; or how many there are, where they have no names."""
+
+GAPS = ("^,", ",,", r",\n")
+"""What the line of a row with an empty cell holds, one or another."""
+WIDEST = 1024
+"""Cells up to which a shape is worth its query."""
+
+
+class Csv(NamedTuple):
+    """One row of so many cells: a CSV reader takes all of them apart together."""
+
+    form: int
+    has_gaps: bool
+    """Whether cells may be empty."""
+    has_quotes: bool
+    """Whether cells may be in quotes, with commas but no end of a line in them."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows each text has."""
+        return 1
+
+    @classmethod
+    def of(cls, text: str) -> Self | None:
+        """The shape of a text that was read; None for one that has several rows."""
+        found = rows_of_csv(text)
+        width = len(found[0])
+        if len(found) > 1 or width > WIDEST:
+            return None
+        has_quotes = '"' in text
+        return cls(width, has_quotes or None in found[0], has_quotes)
+
+    def values(self, side: str) -> dict[str, Any]:
+        """The values of the query's parts."""
+        cell = r'([^",\r\n]*|"([^"\r\n]|"")*")'
+        return {f"{side}_row": f"{cell}(,{cell}){{{self.form - 1}}}"} if self.has_quotes else {}
+
+    def fits(self, side: str) -> str:
+        """Whether the text has this shape, as far as that is not seen better from all texts together."""
+        text = f"{side}_text"
+        if self.has_quotes:
+            return f"{text} <> '' and regexp_full_match({text}, ${side}_row)"
+        marks = ("','", "'\"'", "chr(10)", "chr(13)") if self._is_cell else ()
+        return " and ".join([f"{text} <> ''", *(f"not contains({text}, {mark})" for mark in marks)])
+
+    def sifted(self, lines: pa.ChunkedArray) -> pa.ChunkedArray | None:
+        """Which of the texts have this shape, looked at one by one; None where the query has seen it."""
+        if self.has_quotes or self._is_cell:
+            return None
+        odd = pc.match_substring_regex(lines, "|".join(['["\\r]', r"\n.", *(() if self.has_gaps else GAPS)]))
+        fits = pc.and_not(pc.equal(pc.count_substring(lines, ","), self.form - 1), odd)
+        return pc.fill_null(fits, False)
+
+    def line(self, side: str) -> str:
+        """The whole text, as a line."""
+        return f"{side}_text" if self._is_cell else f"{side}_text || chr(10)"
+
+    def finished(self, lines: pa.ChunkedArray) -> list[pa.ChunkedArray] | None:
+        """The cells of all texts; None where one of them has another shape after all."""
+        if self._is_cell:
+            return [lines]
+        if not len(lines):
+            return [pa.chunked_array([], pa.string())] * self.form
+        if self.has_quotes:
+            return list(read_rows(content_of(lines), _names(self.form)).columns)
+        content = content_of(lines)
+        if _count(content, '"') or _count(content, "\r") or _count(content, "\n") > len(lines):
+            return None
+        try:
+            found = read_lines(content, self.form, has_gaps=self.has_gaps)
+        except pa.ArrowInvalid:
+            return None
+        return None if not self.has_gaps and any(_has_gaps(column) for column in found.columns) else list(found.columns)
+
+    @property
+    def _is_cell(self) -> bool:
+        return self.form == 1 and not self.has_quotes
+
+
+def content_of(texts: pa.ChunkedArray) -> pa.Buffer:
+    """The bytes of all texts, one after the other."""
+    text = texts.combine_chunks()
+    start, end = (np.frombuffer(text.buffers()[1], np.int32)[text.offset + place] for place in (0, len(text)))
+    return text.buffers()[2].slice(int(start), int(end - start))
+
+
+def read_lines(content: pa.Buffer, width: int, *, has_gaps: bool = False) -> pa.Table:
+    """What stands between the commas of lines without quotes; raises ArrowInvalid where that is not so many."""
+    return read_rows(content, _names(width), is_plain=True, has_gaps=has_gaps)
+
+
+def _names(width: int) -> list[str]:
+    return [str(number) for number in range(width)]
+
+
+def _count(content: pa.Buffer, mark: str) -> int:
+    return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord(mark)))
+
+
+def _has_gaps(column: pa.ChunkedArray) -> bool:
+    return any(
+        not np.diff(np.frombuffer(one.buffers()[1], np.int32)[one.offset :][: len(one) + 1]).all()
+        for one in column.chunks
+    )
