@@ -5,7 +5,9 @@ Sides import what they need themselves, so that nobody pays for another one's li
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -205,6 +207,33 @@ def long_steps(rows: int) -> list[Step]:
     ]
 
 
+def make_stored(folder: Path, rows: int) -> None:
+    """The long table and its tenth, and what `suggest` learns from another one."""
+    from monitor_tasks.monitors.settings import DataQualitySettings
+    from monitor_tasks.on_tables import suggest
+
+    tenth = rows // 10
+    parts = [data.table(tenth // 10, seed=seed, drift=1.0) for seed in range(10)]
+    data.write_table(parts * 10, folder / "long.parquet")
+    data.write_table(parts, folder / "long_tenth.parquet")
+    (folder / "base").mkdir()
+    for name, content in suggest("data_quality", DataQualitySettings(), data.table(tenth, seed=99)).items():
+        (folder / "base" / name).write_bytes(content)
+
+
+def command_steps(rows: int) -> list[Step]:
+    targets = (Target(11, "at most"), Target(1.3, "at most", "memory"))
+    options = {"check": ("--baseline", "base", "--output", "checked"), "suggest": ("--output", "suggested")}
+    return [
+        Step(
+            f"monitor-tasks {verb}, {rows:,} x 30",
+            partial(_command, verb, "long", more),
+            (Peer("itself on a tenth of the rows", partial(_command, verb, "long_tenth", more), targets),),
+        )
+        for verb, more in options.items()
+    ]
+
+
 def hours_steps(_: int) -> list[Step]:
     return [Step("a day from 24 stored hours", _hours, (Peer("limit: 50 ms", Cost(0.05), (Target(1, "at most"),)),))]
 
@@ -239,6 +268,22 @@ def _profile(name: str, reference: str, folder: Path) -> Call:
         metrics = monitor.measure(monitor.profile_batches(_batches(folder / f"{name}.parquet"), edges), baseline)
         drifted = sum(metric.name == "drift_linf" and (metric.value or 0) > 0.1 for metric in metrics)
         return None if name.endswith("_tenth") else drifted  # of a tenth of few rows another shift is certain
+
+    return call
+
+
+def _command(verb: str, table: str, more: tuple[str, ...], folder: Path) -> Call:
+    """A verb of the command line on a stored table: everything that a user waits for, but for loading libraries."""
+    from monitor_tasks.cli import app
+    from monitor_tasks.monitors.expectations.engine import library
+
+    _warm()
+    library()
+    paths = [one if one.startswith("--") else str(folder / one) for one in more]
+
+    def call() -> None:
+        with redirect_stdout(StringIO()):
+            app([verb, str(folder / f"{table}.parquet"), "--monitor", "data_quality", *paths], standalone_mode=False)
 
     return call
 
@@ -365,6 +410,7 @@ BENCHMARKS = {
     "ingest": Benchmark(make_captures, ingest_steps, 400_000),
     "profile": Benchmark(make_tables, profile_steps, 1_000_000),
     "long": Benchmark(make_long, long_steps, 10_000_000),
+    "command": Benchmark(make_stored, command_steps, 10_000_000),
     "hours": Benchmark(make_tables, hours_steps, 1_000_000),
     "block": Benchmark(make_tables, block_steps, 400_000),
     "expectations": Benchmark(make_tables, expectations_steps, 400_000),

@@ -160,3 +160,74 @@ def test_what_a_person_can_mend_is_one_clear_error_and_exit_code_2(
     assert code == 2
     assert re.search(message, text)
     assert "Traceback" not in text
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Path:
+    """An endpoint over two captured hours of 40 records each, and the folder of an edited baseline beside it."""
+    lines = {
+        hour: "".join(
+            json.dumps(
+                {
+                    "captureData": {
+                        side: {"observedContentType": "text/csv", "mode": mode, "data": str(value), "encoding": "CSV"}
+                        for side, mode, value in (
+                            ("endpointInput", "INPUT", row),
+                            ("endpointOutput", "OUTPUT", row % 2),
+                        )
+                    },
+                    "eventMetadata": {"eventId": f"{hour}-{row}", "inferenceTime": f"2026-01-01T0{hour}:{row:02}:00Z"},
+                    "eventVersion": "0",
+                }
+            )
+            + "\n"
+            for row in range(40)
+        )
+        for hour in (0, 1)
+    }
+    for hour, text in lines.items():
+        folder = tmp_path / f"capture/2026/01/01/0{hour}"
+        folder.mkdir(parents=True)
+        (folder / "records.jsonl").write_text(text)
+    (tmp_path / "watched.yaml").write_text(
+        "endpoint_name: watched\nroot: artifacts\n"
+        "capture: {address: capture, input_names: [amount], output_names: [answer]}\n"
+        "monitors: {data_quality: {}}\n"
+    )
+    rows = "answer,amount\n" + "".join(f"{row % 2},{row}\n" for row in range(40))
+    (tmp_path / "reference.csv").write_text(rows)
+    base = tmp_path / "base"
+    assert told("suggest", tmp_path / "reference.csv", "--monitor", "data_quality", "--output", base)[0] == 0
+    bounds = json.loads((base / "bounds.json").read_bytes())
+    for one in bounds["constraints"]:
+        if (one["check"], one["subject"], one["metric"]) == ("range_check", "amount", "maximum"):
+            one |= {"enabled": True, "upper": 20.0}
+    (base / "bounds.json").write_text(json.dumps(bounds))
+    return tmp_path / "watched.yaml"
+
+
+def test_an_edited_baseline_holds_from_the_moment_it_was_pinned_on(watched: Path) -> None:
+    first, second = "2026-01-01T00:00:00Z/PT1H", "2026-01-01T01:00:00Z/PT1H"
+    assert told("run", watched, "--window", first)[0] == 0
+    code, text = told(
+        *("pin", watched, "--monitor", "data_quality", "--baseline", watched.parent / "base"),
+        *("--from", "2026-01-01T01:00:00Z"),
+    )
+    assert code == 0, text
+    pinned = json.loads(told("run", watched, "--window", second, "--json")[1])
+    assert pinned["baseline"] in text
+    assert [one["constraint"]["check"] for one in pinned["violations"]] == ["range_check"]
+    again = json.loads(told("run", watched, "--window", first, "--json")[1])
+    assert (again["status"], again["baseline"] == pinned["baseline"]) == ("Completed", False)
+    assert told("pin", watched, "--monitor", "data_quality", "--baseline", watched.parent / "base")[0] == 0
+    assert json.loads(told("run", watched, "--window", first, "--json")[1])["baseline"] == pinned["baseline"]
+
+
+@pytest.mark.parametrize(
+    ("monitor", "folder", "told_of"),
+    [("bias", "base", "has no monitor 'bias'; it has data_quality"), ("data_quality", "empty", "holds no constraints")],
+)
+def test_what_cannot_be_pinned_is_one_clear_error(watched: Path, monitor: str, folder: str, told_of: str) -> None:
+    (watched.parent / "empty").mkdir()
+    code, text = told("pin", watched, "--monitor", monitor, "--baseline", watched.parent / folder)
+    assert (code, told_of in " ".join(text.split())) == (2, True), text

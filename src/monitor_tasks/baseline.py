@@ -48,6 +48,10 @@ class Constraint(Value):
     """The rule that suggested it, as a sentence."""
     reason: str = ""
     """What the rule saw in the reference: the value that the bounds were learned from."""
+    slices: int = 0
+    """By how many slices in time of the reference it was tried: each judged against all others."""
+    alarms: int = 0
+    """In how many of these slices it was broken: its false alarms, since the reference is what is right."""
     expected: tuple[str, ...] = ()
     """What the metric compares with where a bound is not enough: an inferred type, or the known categories."""
     minimum_rows: int = 1

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -18,11 +19,11 @@ from monitor_tasks.io.store import Missing, Store, home, open_object
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.pages.terminal import ReadingProgress, ledger_table, report_table, windows_table
 from monitor_tasks.report import Status
-from monitor_tasks.site import Site, load_endpoint
-from monitor_tasks.staging import label_names
+from monitor_tasks.site import Site, load_endpoint, opened
+from monitor_tasks.staging import label_names, pin_baseline
 from monitor_tasks.value import UserError, Value
 from monitor_tasks.verdict import Permission
-from monitor_tasks.window import Window, parse_time
+from monitor_tasks.window import Window, format_time, parse_time
 
 app = typer.Typer(help="The open model monitor, without Airflow.", no_args_is_help=True, pretty_exceptions_enable=False)
 out = Console()
@@ -133,13 +134,14 @@ def suggest(table: TableAddress, monitor: MonitorName, output: Output, config: C
     """Suggest a baseline from a table: statistics and constraints, each with its reason."""
     from monitor_tasks.on_tables import suggest as suggest_on
 
-    settings, rows = _table_and_settings(table, monitor, config)
-    if not rows.num_rows:
-        raise UserError(f"{table}: holds no rows; a baseline needs some")
-    files = suggest_on(monitor, settings, rows)
+    with _table_and_settings(table, monitor, config) as (settings, rows):
+        if not rows.holds(1):
+            raise UserError(f"{table}: holds no rows; a baseline needs some")
+        files = suggest_on(monitor, settings, rows)
     _write(output, files)
+    count = MONITORS[monitor].monitor(settings).read_profile(files["profile.json"]).rows
     constraints = json.loads(files["bounds.json"])["constraints"]
-    out.print(f"{rows.num_rows} rows, {rows.num_columns} columns, {len(constraints)} constraints -> {output}")
+    out.print(f"{count} rows, {rows.num_columns} columns, {len(constraints)} constraints -> {output}")
     return 0
 
 
@@ -147,9 +149,7 @@ def suggest(table: TableAddress, monitor: MonitorName, output: Output, config: C
 def check(
     table: TableAddress,
     monitor: MonitorName,
-    baseline: Annotated[
-        str, typer.Option(callback=_address, help="Folder that `suggest` wrote, or SageMaker's baseline.")
-    ],
+    baseline: BaselineAddress,
     output: Output,
     config: Config = None,
     as_json: AsJson = False,
@@ -159,13 +159,13 @@ def check(
     from monitor_tasks.on_tables import read_baseline
     from monitor_tasks.pages.report import report_page
 
-    settings, rows = _table_and_settings(table, monitor, config)
     folder = Store(baseline)
-    known = read_baseline(baseline, monitor, settings, lambda name: folder.get(name) if folder.has(name) else None)
-    if not known.baseline.constraints:
-        raise Missing(f"{baseline}: holds no constraints; name the folder that `monitor-tasks suggest` wrote")
-    address = getattr(settings, "suite", None)
-    checked = check_on(monitor, settings, rows, known, _bytes(address) if address else b"")
+    with _table_and_settings(table, monitor, config) as (settings, rows):
+        known = read_baseline(baseline, monitor, settings, lambda name: folder.get(name) if folder.has(name) else None)
+        if not known.baseline.constraints:
+            raise Missing(f"{baseline}: holds no constraints; name the folder that `monitor-tasks suggest` wrote")
+        address = getattr(settings, "suite", None)
+        checked = check_on(monitor, settings, rows, known, _bytes(address) if address else b"")
     report = checked.report("", "")
     page = report_page(report, checked.exhibits)
     _write(output, {**checked.artifacts, "report.json": report.to_json(), "report.html": page})
@@ -174,6 +174,22 @@ def check(
     else:
         out.print(report_table(report))
     return EXIT[report.status]
+
+
+@verb
+def pin(
+    endpoint: Yaml,
+    baseline: BaselineAddress,
+    monitor: MonitorName,
+    start: Annotated[str | None, typer.Option("--from", help="Left out: all windows.")] = None,
+) -> int:
+    """Let a baseline that you edited, or SageMaker's, hold from a moment on; earlier windows keep theirs."""
+    site, folder = Site(_endpoint(endpoint)), Store(baseline)
+    files = {name: folder.get(name) for name in folder.files("")}
+    since = _time(start) if start else site.endpoint.start_date
+    baseline_id = pin_baseline(site, monitor, files, since)
+    out.print(f"from {format_time(since)} on {site.name} is judged by baseline {baseline_id}", soft_wrap=True)
+    return 0
 
 
 @verb
@@ -245,9 +261,10 @@ def _bytes(address: str) -> bytes:
     return store.get(key)
 
 
-def _table_and_settings(table: str, monitor: str, config: Path | None) -> tuple[Value, Any]:
+@contextmanager
+def _table_and_settings(table: str, monitor: str, config: Path | None) -> Iterator[tuple[Value, Any]]:
     from monitor_tasks.tables.captured import features
-    from monitor_tasks.tables.files import read_table
+    from monitor_tasks.tables.files import Stored
 
     if monitor not in MONITORS:
         raise UserError(f"--monitor {monitor}: unknown monitor; expected one of {', '.join(MONITORS)}")
@@ -255,20 +272,22 @@ def _table_and_settings(table: str, monitor: str, config: Path | None) -> tuple[
     text, source = (_text(config), str(config)) if config else ("{}", "--config")
     settings: Any = read_yaml(model, text, source).settled(home() or str(Path(source).absolute().parent)).value
     format_: DatasetFormat | None = settings.dataset_format
-    rows = read_table(_bytes(table), table, *(format_.reading if format_ else (None, True)))
-    return settings, _explained(rows, settings) if MONITORS[monitor].stage == "explained" else features(rows)
+    with opened(table) as file:
+        rows = Stored.in_file(file, table, *(format_.reading if format_ else (None, True)))
+        yield settings, _explained(rows, settings) if MONITORS[monitor].stage == "explained" else features(rows)
 
 
 def _explained(rows: Any, settings: Any) -> Any:
     """The SHAP values of a table's rows, by the model that ``--config`` names."""
     from monitor_tasks.io.predictor import load_model
     from monitor_tasks.on_tables import explained
+    from monitor_tasks.tables.files import Stored
 
     model: Model | None = settings.model
     if model is None or model.sha256 is None:
         raise UserError("attribution explains a model: name its address and sha256 under model: in --config")
     loaded = load_model(model.address, model.sha256, allow_pickle=model.allow_pickle)
-    return explained(rows, loaded, model.features, settings)
+    return Stored.of(explained(rows.whole(), loaded, model.features, settings))
 
 
 def _write(output: str, files: Mapping[str, bytes | BinaryIO]) -> None:

@@ -1,15 +1,15 @@
 """SageMaker's files of each monitor: what is written beside ours, and what is read back when a user has edited it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import pyarrow as pa
+from typing import Any, NamedTuple
 
 from monitor_tasks.baseline import Constraint, in_order
+from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.profiles.sketch import SageMakerBlock
 from monitor_tasks.report import Finding
 from monitor_tasks.sagemaker import attribution, bias, constraints, constraints_reading, model_quality, violations
 from monitor_tasks.sagemaker.statistics import statistics_json
+from monitor_tasks.sagemaker.statistics_reading import read_statistics
 
 Files = dict[str, bytes]
 Reader = Callable[[bytes, str], tuple[Constraint, ...]]
@@ -17,10 +17,18 @@ Writer = Callable[[Sequence[Constraint]], bytes]
 VIOLATIONS = "constraint_violations.json"
 
 
-def suggested_files(name: str, monitor: Any, rows: pa.Table, profile: Any) -> Files:
-    """SageMaker's statistics and suggested constraints of the rows."""
-    suggested = in_order(monitor.suggest([profile]), rows.column_names)
-    return _SUGGESTED[name](monitor, rows, profile, suggested)
+class Seen(NamedTuple):
+    """What is remembered of a table once its rows have been read."""
+
+    columns: Sequence[str]
+    profile: Any
+    block: SageMakerBlock = SageMakerBlock()
+    """SageMaker's numbers, which only data quality needs."""
+
+
+def suggested_files(name: str, monitor: Any, seen: Seen) -> Files:
+    """SageMaker's statistics and suggested constraints of a table."""
+    return _SUGGESTED[name](monitor, seen, in_order(monitor.suggest([seen.profile]), seen.columns))
 
 
 def violation_files(name: str, findings: Sequence[Finding]) -> Files:
@@ -47,30 +55,36 @@ def obeying(name: str, ours: tuple[Constraint, ...], file: Callable[[str], bytes
     return (*kept, *(one for key, one in theirs.items() if key not in known))
 
 
+def known_statistics(name: str, file: Callable[[str], bytes | None]) -> tuple[TableProfile, Edges] | None:
+    """What SageMaker's statistics tell of the rows that a baseline was made from; None where there are none."""
+    content = file("statistics.json") if name == "data_quality" else None
+    return read_statistics(content, "statistics.json") if content else None
+
+
 def _edited(mine: Constraint, written: dict[str, Constraint], theirs: dict[str, Constraint]) -> Constraint:
     said = theirs.get(mine.key)
     if said is None or said == written.get(mine.key):
         return mine
-    return mine.model_copy(update=said.model_dump(include={"lower", "upper", "expected", "enabled"}))
+    return mine.model_copy(update=said.model_dump(include={"lower", "upper", "expected", "enabled", "margin"}))
 
 
-def _data_quality(_: Any, rows: pa.Table, __: Any, suggested: tuple[Constraint, ...]) -> Files:
+def _data_quality(_: Any, seen: Seen, suggested: tuple[Constraint, ...]) -> Files:
     return {
-        "statistics.json": statistics_json(SageMakerBlock.of(rows)),
+        "statistics.json": statistics_json(seen.block),
         "constraints.json": constraints.constraints_json(suggested),
     }
 
 
-def _model_quality(monitor: Any, _: pa.Table, profile: Any, suggested: tuple[Constraint, ...]) -> Files:
-    return dict(model_quality.files(monitor.statistics(profile), suggested))
+def _model_quality(monitor: Any, seen: Seen, suggested: tuple[Constraint, ...]) -> Files:
+    return dict(model_quality.files(monitor.statistics(seen.profile), suggested))
 
 
-def _bias(monitor: Any, _: pa.Table, profile: Any, __: tuple[Constraint, ...]) -> Files:
-    return {"analysis.json": bias.analysis_json(monitor.statistics(profile))}
+def _bias(monitor: Any, seen: Seen, _: tuple[Constraint, ...]) -> Files:
+    return {"analysis.json": bias.analysis_json(monitor.statistics(seen.profile))}
 
 
-def _attribution(monitor: Any, rows: pa.Table, profile: Any, _: tuple[Constraint, ...]) -> Files:
-    return {"analysis.json": attribution.analysis_json(monitor.statistics(profile), rows.column_names)}
+def _attribution(monitor: Any, seen: Seen, _: tuple[Constraint, ...]) -> Files:
+    return {"analysis.json": attribution.analysis_json(monitor.statistics(seen.profile), seen.columns)}
 
 
 _SUGGESTED = {

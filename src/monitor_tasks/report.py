@@ -1,5 +1,6 @@
 """Report: kept, broken, undecided or failed. Constraints judge metrics; a violation is a metric outside its bounds."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
@@ -113,6 +114,15 @@ def judge(metrics: Iterable[Metric], constraints: Sequence[Constraint]) -> tuple
         for constraint in constraints
         if constraint.enabled
     )
+
+
+def tried(constraints: Sequence[Constraint], slices: Sequence[Sequence[Finding]]) -> tuple[Constraint, ...]:
+    """The constraints with the false alarms that they would have raised, by the findings in slices of the reference."""
+    decided, broken = Counter[str](), Counter[str]()
+    for findings in slices:
+        decided.update(one.constraint.key for one in findings if one.state in (State.KEPT, State.BROKEN))
+        broken.update(one.constraint.key for one in findings if one.state is State.BROKEN)
+    return tuple(one.model_copy(update={"slices": decided[one.key], "alarms": broken[one.key]}) for one in constraints)
 
 
 def _judge_one(metric: Metric | None, constraint: Constraint) -> Finding:

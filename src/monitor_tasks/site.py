@@ -2,14 +2,17 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile, gettempdir
+from typing import Any, BinaryIO
 
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.io import store as storage
+from monitor_tasks.io.errors import as_ours
 from monitor_tasks.io.executions import (
     MANIFEST,
     Execution,
@@ -17,6 +20,7 @@ from monitor_tasks.io.executions import (
     folder_of,
     newest,
     read_artifact,
+    read_artifact_to,
     read_log,
     read_manifest,
 )
@@ -55,11 +59,18 @@ class Site:
         store, key = storage.open_object(address, self.credentials)
         return store.get(key)
 
+    @contextmanager
+    def stored(self, key: str, name: str = "captured.parquet") -> Iterator[Any]:
+        """A table that an execution wrote, to be read batch by batch."""
+        from monitor_tasks.tables.files import Stored
+
+        with in_a_file(lambda file: read_artifact_to(self.store, key, name, file)) as file:
+            yield Stored.in_file(file, name)
+
     def table(self, key: str, name: str = "captured.parquet") -> Any:
         """A table that an execution wrote, as an Arrow table."""
-        from monitor_tasks.tables.files import read_table
-
-        return read_table(read_artifact(self.store, key, name), name)
+        with self.stored(key, name) as table:
+            return table.whole()
 
     def ledger(self, captured: str) -> dict[str, Any]:
         """The ledger of an ingested window."""
@@ -130,6 +141,26 @@ class Site:
     def evidence_key(self, episode: str) -> str:
         """Where the evidence of an episode's retraining lies."""
         return f"{self.name}/episodes/{episode}/retrain.json"
+
+
+@contextmanager
+def in_a_file(write: Callable[[BinaryIO], None]) -> Iterator[BinaryIO]:
+    """A temporary file that `write` has filled: what is large is never whole in memory."""
+    with TemporaryFile() as file:
+        try:
+            write(file)
+            file.flush()
+        except OSError as error:
+            raise as_ours(gettempdir(), error) from error
+        yield file
+
+
+@contextmanager
+def opened(address: str, credentials: storage.Credentials | None = None) -> Iterator[BinaryIO]:
+    """The object at any address, in a temporary file."""
+    store, key = storage.open_object(address, credentials)
+    with in_a_file(lambda file: file.writelines(store.chunks(key))) as file:
+        yield file
 
 
 def load_endpoint(path: str, text: str, home: str = "") -> Endpoint:

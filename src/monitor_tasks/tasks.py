@@ -1,14 +1,15 @@
 """The verbs of the DAGs: each reads, asks one pure question, and writes. Only addresses travel between them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.io import store as storage
 from monitor_tasks.io.executions import append, digest, read_artifact, read_manifest
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.site import Site
+from monitor_tasks.site import Site, opened
 from monitor_tasks.staging import hash_of, label_names, staged, suggested_baseline
 from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Action, Outcome, Permission, Verdict, decide, episode_around
@@ -59,8 +60,8 @@ def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = ""
     if pinned := wanted or site.pinned(window):
         read_manifest(site.store, site.baseline_key(pinned))
         return pinned
-    rows, source = _reference(site, window, captured)
-    baseline = suggested_baseline(site, rows, source, site.model(window))
+    with _reference(site, window, captured) as (rows, source):
+        baseline = suggested_baseline(site, rows, source, site.model(window))
     if baseline:
         because = f"suggested from {'the reference' if site.endpoint.baseline else f'the window {window}'}"
         site.pin("baselines", {"baseline": baseline}, because)
@@ -81,8 +82,8 @@ def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str)
     if done := execution.committed():
         return done
     known = read_baseline(baseline, name, settings, lambda file: site.baseline_file(baseline, f"{name}/{file}"))
-    table = site.table(rows, "labelled.parquet" if MONITORS[name].stage == "labelled" else "captured.parquet")
-    checked = check(name, settings, staged(site, name, table, model), known, suite)
+    with site.stored(rows, "labelled.parquet" if MONITORS[name].stage == "labelled" else "captured.parquet") as table:
+        checked = check(name, settings, staged(site, name, table, model), known, suite)
     told = model.model_copy(update={"address": None}) if model else None  # where a model lies changes no report
     report = checked.report(site.name, str(window), told, _changes(site, window, baseline))
     shown = tuple(file for file in checked.artifacts if file in SHOWN)
@@ -137,19 +138,20 @@ def _changes(site: Site, window: Window, baseline: str) -> tuple[str, ...]:
     return (*notes, f"the baseline changed from {site.pinned(before)} to {baseline}") if changed else notes
 
 
-def _reference(site: Site, window: Window, captured: str) -> tuple[Any, str]:
+@contextmanager
+def _reference(site: Site, window: Window, captured: str) -> Iterator[tuple[Any, str]]:
     """The rows that a baseline is suggested from, and a hash that tells them from others."""
-    from monitor_tasks.tables.files import read_table
+    from monitor_tasks.tables.files import Stored
 
     reference = site.endpoint.baseline
-    if reference is None and label_names(site.endpoint):
-        labelled = merge_labels(site, window, captured)
-        return site.table(labelled, "labelled.parquet"), labelled
-    if reference is None:
-        return site.table(captured), captured
-    content = site.read(reference.dataset)
-    kind, header = reference.dataset_format.reading if reference.dataset_format else (None, True)
-    return read_table(content, reference.dataset, kind, header), digest(content)
+    if reference is not None:
+        written = reference.dataset_format.reading if reference.dataset_format else (None, True)
+        with opened(reference.dataset, site.credentials) as file:
+            yield Stored.in_file(file, reference.dataset, *written), digest(file)
+        return
+    labelled = merge_labels(site, window, captured) if label_names(site.endpoint) else ""
+    with site.stored(labelled or captured, "labelled.parquet" if labelled else "captured.parquet") as table:
+        yield table, labelled or captured
 
 
 def _episode(site: Site, window: Window) -> str:

@@ -90,12 +90,12 @@ def test_what_is_suggested_says_what_it_was_learned_from() -> None:
         *("range_check:minimum:age", "range_check:maximum:age", "constant_check:different_values:age"),
         *("data_type_check:type_match:colour", "completeness_check:completeness:colour"),
         *("categorical_values_check:domain_share:colour", "baseline_drift_check:drift_linf:colour"),
-        "constant_check:different_values:colour",
+        *("constant_check:different_values:colour", "encoding_check:encoding_share:colour"),
         *("data_type_check:type_match:score", "completeness_check:completeness:score"),
         *("non_negative_check:minimum:score", "baseline_drift_check:drift_linf:score"),
         *("range_check:minimum:score", "range_check:maximum:score", "constant_check:different_values:score"),
     ]
-    unasked = ("non_negative_check", "range_check", "constant_check")
+    unasked = ("non_negative_check", "range_check", "constant_check", "encoding_check")
     assert {one.check for one in constraints.values() if not one.enabled} == {*unasked}
     assert all(one.rule and one.reason and one.minimum_rows == 30 for one in constraints.values())
     assert constraints["categorical_values_check:domain_share:colour"].expected == ("blue", "red")

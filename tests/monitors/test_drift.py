@@ -13,6 +13,7 @@ from scipy import stats
 
 from monitor_tasks.baseline import Baseline, Metric
 from monitor_tasks.metrics.drift import METHODS
+from monitor_tasks.metrics.multivariate import MULTIVARIATE
 from monitor_tasks.monitors.data_quality import THRESHOLDS, DataQuality
 from monitor_tasks.monitors.settings import CategoricalMethod, DataQualitySettings, NumericMethod
 from monitor_tasks.on_tables import check, read_baseline, suggest
@@ -61,7 +62,7 @@ def metric(finding: Finding) -> Metric:
 
 
 def test_the_menu_is_the_same_everywhere() -> None:
-    assert {*METHODS} == {*NUMERIC} == {*THRESHOLDS}
+    assert {*METHODS} == {*NUMERIC} == {*THRESHOLDS} - {"correlation", *MULTIVARIATE}
     assert {*CATEGORICAL} < {*NUMERIC}
 
 

@@ -1,5 +1,6 @@
 """Pieces of bounded size: every row is in one of them, in its order, and nothing depends on how they were cut."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from monitor_tasks.profiles import batches
 from monitor_tasks.profiles.batches import column_by_column, each_column, pieces
 from monitor_tasks.profiles.columns import Edges, TableProfile
+from monitor_tasks.profiles.extras import Also
 from monitor_tasks.profiles.sketch import SageMakerBlock, profile_and_block
 
 ROWS = 5_000
@@ -57,10 +59,16 @@ def test_a_file_read_batch_by_batch_has_the_profile_of_its_table(
 ) -> None:
     pq.write_table(TABLE, tmp_path / "table.parquet", row_group_size=1_700)
     file = pq.ParquetFile(tmp_path / "table.parquet", pre_buffer=False, read_dictionary=dictionary)
-    profile, block = profile_and_block(file.iter_batches(batch_size=900), EDGES)
+
+    def read(names: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        return file.iter_batches(batch_size=900, columns=names)
+
+    profile, block = profile_and_block(read, EDGES)
     assert profile.to_json() == TableProfile.of(TABLE, EDGES).to_json()
     assert block.to_json() == SageMakerBlock.of(TABLE).to_json()
     assert TableProfile.of_batches(file.iter_batches(batch_size=7 * 123), EDGES).to_json() == profile.to_json()
+    more = Also(sample=64, correlations=True)
+    assert profile_and_block(read, EDGES, more)[0].to_json() == TableProfile.of(TABLE, EDGES, more).to_json()
 
 
 def test_no_batch_is_the_zero() -> None:
@@ -68,7 +76,7 @@ def test_no_batch_is_the_zero() -> None:
     nothing = TableProfile.of_batches([], EDGES)
     assert (nothing.rows, nothing.columns) == (0, {})
     assert (nothing + profile).to_json() == profile.to_json()
-    assert profile_and_block([])[0] == TableProfile()
+    assert profile_and_block(lambda _: [])[0] == TableProfile()
 
 
 def test_batches_of_different_columns_add_up() -> None:

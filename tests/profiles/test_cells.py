@@ -144,3 +144,25 @@ def test_a_dictionary_may_hold_a_text_twice_or_never_use_one() -> None:
 def test_the_tally_counts_every_text_once(texts: list[str]) -> None:
     values, counts = Cells.of(pa.array(texts)).tally
     assert dict(zip(values.to_pylist(), counts.tolist(), strict=True)) == Counter(texts)
+
+
+MIXED = pa.array(["1", None, "x", "2.50", "true", None, "x"])
+
+
+@pytest.mark.parametrize(
+    "column", [MIXED, MIXED.dictionary_encode(), pa.chunked_array([MIXED.slice(0, 3), MIXED.slice(3)])]
+)
+def test_cells_know_their_rows(column: pa.Array | pa.ChunkedArray) -> None:
+    cells = Cells.of(column)
+    assert cells.rows == 7
+    assert [places.tolist() for places in cells.places] == [[0, 3], [2, 4, 6]]
+    assert cells.by_row(np.array([10, 20]), np.array([1, 2, 3]), np.int64(-1)).tolist() == [10, -1, 1, 20, 2, -1, 3]
+    assert cells.as_texts(np.array([6, 1, 3, 0, 4])) == ["x", None, "2.5", "1", "true"]
+    assert Cells.of(pa.nulls(2)).as_texts(np.array([1])) == [None]
+
+
+def test_a_word_among_many_digits_knows_its_row() -> None:
+    cells = Cells.of(pa.array([*map(str, range(100)), "x", *map(str, range(100, 200))]))
+    assert cells.places[1].tolist() == [100]
+    assert cells.as_texts(np.array([99, 100, 101])) == ["99", "x", "100"]
+    assert cells.is_number is not None

@@ -1,7 +1,9 @@
 """SageMaker's block: left-to-right sums and Welford's deviation, in any split of the same order."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from monitor_tasks.profiles.sketch import SageMakerBlock
+from monitor_tasks.profiles.columns import TableProfile
+from monitor_tasks.profiles.sketch import SageMakerBlock, profile_and_block
 
 
 def _plain_welford(values: list[float]) -> tuple[float, float]:
@@ -95,11 +98,40 @@ def test_a_column_empty_at_first_learns_its_texts_later() -> None:
     assert (column.distinct, column.texts, column.missing) == (1, {"a": 1}, 2)
 
 
-def test_different_texts_are_counted_exactly_past_the_limit_of_one_window() -> None:
+def test_different_texts_are_counted_past_those_that_are_known() -> None:
     many = pa.table({"id": [f"id{index}" for index in range(70_000)]})
     block = SageMakerBlock.of(many)
     assert (block.columns["id"].distinct, block.columns["id"].texts) == (70_000, None)
-    assert block.update(many).columns["id"].distinct is None
+    assert block.update(many).columns["id"].distinct == 70_000
+    assert block.update(pa.table({"id": ["one", "more", "id7"]})).columns["id"].distinct == 70_002
+    assert SageMakerBlock.from_json(block.to_json()).update(many).to_json() == block.update(many).to_json()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["1", "+2", "- 3", "0.5", "1e999", "true", "oops", "", None]),
+            st.one_of(st.none(), st.integers(-9, 9).map(str)),
+            st.one_of(st.none(), st.floats()),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.lists(st.integers(0, 12), max_size=3),
+)
+def test_the_block_of_batches_is_the_block_of_the_whole(rows: list[tuple[Any, ...]], cuts: list[int]) -> None:
+    types = {"odd": pa.string(), "digits": pa.string(), "number": pa.float64()}
+    cells = zip(*rows, strict=True)
+    whole = pa.table({name: pa.array(one, type_) for (name, type_), one in zip(types.items(), cells, strict=True)})
+
+    def read(columns: Sequence[str] | None) -> list[pa.Table]:
+        found = whole if columns is None else whole.select(columns)
+        return [found.slice(start, end - start) for start, end in pairwise([0, *sorted(cuts), len(rows)])]
+
+    profile, block = profile_and_block(read)
+    assert block.to_json() == SageMakerBlock.of(whole).to_json()
+    assert profile.to_json() == TableProfile.of(whole).to_json()
 
 
 def test_the_table_is_not_changed_and_neither_is_the_block() -> None:

@@ -1,9 +1,15 @@
 """Table files: CSV whose cells stay text, Parquet, JSON Lines; what is none of these is one clear error."""
 
-import pyarrow as pa
-import pytest
+from io import BytesIO
 
-from monitor_tasks.tables.files import read_table, table_bytes
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor_tasks.tables import files
+from monitor_tasks.tables.files import Stored, read_table, table_bytes
 from monitor_tasks.value import UserError
 
 
@@ -92,3 +98,115 @@ def test_what_is_no_table_is_one_clear_error(name: str, content: bytes, message:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(UserError, match="unknown kind"):
         read_table(b"a\n1\n", "t.csv", "xml")
+
+
+TABLE = pa.table(
+    {
+        "n": pa.array([1, None, 3] * 40_000),
+        "s": pa.array(["x", "y", None] * 40_000),
+        "t": pa.array([f"{row}" for row in range(120_000)]),
+    },
+    metadata={"expected_value": "0.25"},
+)
+
+
+def parquet(table: pa.Table, **how: object) -> BytesIO:
+    file = BytesIO()
+    pq.write_table(table, file, **how)
+    return file
+
+
+def test_a_parquet_file_is_read_in_pieces_of_bounded_size_as_often_as_it_is_asked() -> None:
+    stored = Stored.in_file(parquet(TABLE, row_group_size=50_000), "t.parquet")
+    assert (stored.column_names, stored.num_columns, stored.num_rows) == (["n", "s", "t"], 3, 120_000)
+    for _ in range(2):
+        assert stored.whole().equals(TABLE, check_metadata=True)
+    found = list(stored.select(["t", "n"]).batches())
+    assert [batch.column_names for batch in found] == [["t", "n"]] * len(found)
+    assert pa.concat_tables(found).cast(TABLE.select(["t", "n"]).schema).equals(TABLE.select(["t", "n"]))
+
+
+def test_batches_hold_few_rows_and_repeated_texts_by_a_dictionary(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "CELLS_AT_ONCE", 90_000)
+    monkeypatch.setattr(files, "ROWS_AT_ONCE", 1_000)
+    stored = Stored.in_file(parquet(TABLE, use_dictionary=["s"]), "t.parquet")
+    found = list(stored.batches())
+    assert {batch.num_rows for batch in found} == {30_000}
+    assert [str(one) for one in found[0].schema.types] == [
+        "int64", "dictionary<values=string, indices=int32, ordered=0>", "string",
+    ]  # fmt: skip
+    assert {batch.num_rows for batch in stored.batches(["t"])} == {90_000, 30_000}
+
+
+def test_columns_are_selected_and_renamed_as_in_memory() -> None:
+    for stored in (Stored.in_file(parquet(TABLE), "t.parquet"), Stored.of(TABLE)):
+        renamed = stored.select(["t", "n"]).rename_columns(["a", "b"])
+        assert renamed.column_names == ["a", "b"]
+        assert renamed.select(["b"]).whole().equals(TABLE.select(["n"]).rename_columns(["b"]))
+        assert Stored.of(renamed) is renamed
+
+
+def test_no_more_is_held_or_read_than_is_asked_for() -> None:
+    csv = Stored.in_file(BytesIO(b"a,b\n" + b"1,2\n" * 10), "t.csv")
+    for stored in (csv, Stored.in_file(parquet(csv.whole()), "t.parquet")):
+        held = stored.held(20)
+        assert held is not None
+        assert held.num_rows == 10
+        assert stored.held(19) is None
+        assert [stored.holds(rows) for rows in (0, 10, 11)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("t.csv", b"a,b\n"), ("t.parquet", table_bytes(pa.table({"a": pa.array([], pa.int64()), "b": ["x"][:0]})))],
+)
+def test_no_rows_are_one_empty_piece_with_its_columns(name: str, content: bytes) -> None:
+    stored = Stored.in_file(BytesIO(content), name)
+    assert [(batch.num_rows, batch.column_names) for batch in stored.batches()] == [(0, ["a", "b"])]
+    assert not stored.holds(1)
+
+
+def test_a_table_without_columns_is_read() -> None:
+    for name, content in {"t.parquet": table_bytes(pa.table({})), "t.jsonl": b""}.items():
+        stored = Stored.in_file(BytesIO(content), name)
+        assert ([batch.num_rows for batch in stored.batches()], stored.column_names) == ([0], [])
+
+
+CELL = st.text(st.sampled_from('ab,"\n\r é'), max_size=9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=30), st.booleans(), st.sampled_from([48, 100, 1 << 20]))
+def test_quoted_newlines_of_a_csv_cross_the_borders_of_its_batches(
+    rows: list[tuple[str, str]], header: bool, block: int
+) -> None:
+    quoted = [",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in [("one", "two")] * header + rows]
+    names = ("one", "two") if header else ("_c0", "_c1")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(files, "LONGEST_ROW", block)
+        stored = Stored.in_file(BytesIO("\n".join(quoted).encode()), "t.csv", header=header)
+        batches = list(stored.batches())
+    expected = [dict(zip(names, (cell or None for cell in row), strict=True)) for row in rows]
+    assert pa.concat_tables(batches).to_pylist() == expected
+    assert len(batches) > 1 or block > 48 or len(rows) < 12
+
+
+def test_a_row_of_a_csv_is_not_longer_than_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LONGEST_ROW", 50)
+    with pytest.raises(
+        UserError, match=r"t.csv: not readable as csv: its first row is longer than 50 bytes; is a quote"
+    ):
+        Stored.in_file(BytesIO(b'"a,b\n' + b"1,2\n" * 50), "t.csv")
+    with pytest.raises(UserError, match=r"t.csv: not readable as csv: .*straddling"):
+        Stored.in_file(BytesIO(b"a,b\n" + b"1,2\n" * 50 + b'"' + b"1,2\n" * 50), "t.csv").whole()
+
+
+def test_what_is_damaged_inside_is_one_clear_error_when_it_is_read() -> None:
+    content = bytearray(parquet(TABLE, compression="zstd").getvalue())
+    content[1_000:90_000] = bytes(89_000)
+    stored = Stored.in_file(BytesIO(bytes(content)), "t.parquet")
+    with pytest.raises(UserError, match=r"^t.parquet: not readable as parquet: [^\n]*$"):
+        list(stored.batches())
+    late = Stored.in_file(BytesIO(b"a,b\n1,2\n3\n"), "t.csv")
+    with pytest.raises(UserError, match=r"^t.csv: not readable as csv: .*Expected 2 columns, got 1"):
+        list(late.batches())

@@ -24,6 +24,11 @@ def roots() -> tuple[str, ...]:
     return tuple(root for root in os.environ.get("MONITOR_TASKS_ROOTS", "").split(",") if root)
 
 
+def private_key() -> bytes:
+    """What hashes of private cells are keyed with: ``MONITOR_TASKS_PRIVATE_KEY``; empty when it is not set."""
+    return os.environ.get("MONITOR_TASKS_PRIVATE_KEY", "").encode()
+
+
 def split(address: str) -> tuple[str, str]:
     """An address as its scheme with ``://`` (empty for a local path) and the rest."""
     scheme, colon, rest = address.partition("://")

@@ -1,6 +1,7 @@
 """What share of a column's cells is as it should be, from its counts."""
 
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from monitor_tasks.profiles.columns import NUMBER_LIMIT, ColumnProfile
 
@@ -58,3 +59,24 @@ def unseen_share(values: Mapping[str, int]) -> float:
     0.1
     """
     return sum(count == 1 for count in values.values()) / max(sum(values.values()), 1)
+
+
+class Rarest(NamedTuple):
+    """The class that has lost most of its share."""
+
+    name: str
+    ratio: float
+    """Its share in part of its share in the reference."""
+
+
+def class_balance(values: Mapping[str, int], reference: Mapping[str, int]) -> Rarest | None:
+    """The class of the reference that lost most of its share; None without a cell on either side.
+
+    >>> class_balance({"no": 95, "yes": 5}, {"no": 80, "yes": 20})
+    Rarest(name='yes', ratio=0.25)
+    """
+    n, m = sum(values.values()), sum(reference.values())
+    if not n or not m:
+        return None
+    lost = [Rarest(name, values.get(name, 0) * m / (count * n)) for name, count in sorted(reference.items())]
+    return min(lost, key=lambda one: one.ratio)

@@ -24,6 +24,9 @@ CategoricalMethod = Literal[
 ]
 """How a column of categories can be compared with its reference."""
 
+TableMethod = Literal["mmd", "domain_classifier"]
+"""How the rows of all columns together can be compared with the reference's."""
+
 
 class DriftSettings(Value):
     """Drift beside SageMaker's: methods by the kind of a column; none unless it is named."""
@@ -34,8 +37,25 @@ class DriftSettings(Value):
     """Methods for every column of truth values or of few texts."""
     columns: Mapping[str, tuple[NumericMethod, ...]] = Field(default_factory=dict)
     """Methods of single columns by name, in place of those of their kind; an empty list switches them off."""
-    thresholds: Mapping[NumericMethod, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
-    """What is still kept by a method, in place of its usual bound; of chi_square the smallest adjusted p-value."""
+    correlation: bool = False
+    """Whether each column must keep its rank correlations with the others."""
+    table: tuple[TableMethod, ...] = ()
+    """Methods for all columns together, on a sample of the rows."""
+    sample_rows: int = Field(1024, ge=100, le=10_000)
+    """How many rows of either side such a method compares."""
+    thresholds: Mapping[
+        NumericMethod | Literal["correlation"] | TableMethod, Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    ] = Field(default_factory=dict)
+    """What is still kept by a method, in place of its usual bound; of chi_square and mmd the smallest p-value."""
+
+
+class PredictionSettings(Value):
+    """What tells how sure the model is of a row; it is monitored as columns of its own."""
+
+    probabilities: tuple[str, ...] = ()
+    """The column of the probability of class 1, or those of the probabilities of all classes."""
+    interval: tuple[str, str] | None = None
+    """The columns of a prediction interval's lower and upper bound."""
 
 
 class DataQualitySettings(Value):
@@ -59,12 +79,38 @@ class DataQualitySettings(Value):
     """Largest drift distance of a column that is still kept (SageMaker's name)."""
     comparison_method: Literal["Robust", "Simple"] = "Robust"
     """Whether the distance is corrected for the number of rows (SageMaker's name)."""
+    predictions: PredictionSettings = PredictionSettings()
+    """Adds the columns ``prediction_entropy`` and ``prediction_interval_width``."""
+    private: Mapping[str, Literal["hash", "drop"]] = Field(default_factory=dict)
+    """Columns whose cells nobody may read: hashed (``MONITOR_TASKS_PRIVATE_KEY``) or left out before anything else."""
     drift: DriftSettings = DriftSettings()
     """Methods that are judged beside SageMaker's distance."""
     range_check: bool = False
     """Whether numbers must stay between the smallest and the largest of the reference."""
     constant_check: bool = False
     """Whether a column that varies in the reference must vary."""
+    format_check: bool = False
+    """Whether texts must be written as those of the reference: dates as dates, identifiers as identifiers."""
+    encoding_check: bool = False
+    """Whether texts must be as free of damaged characters as those of the reference."""
+    class_balance: tuple[str, ...] = ()
+    """Columns of classes, such as a prediction or a label, none of which may grow much rarer."""
+    class_balance_threshold: float = Field(0.5, gt=0, le=1)
+    """The part of its share in the reference that a class must keep."""
+    duplicate_rows_check: bool = False
+    """Whether rows may repeat hardly more often than in the reference."""
+    duplicate_rows_threshold: float = Field(0.01, ge=0, le=1)
+    """By how much the share of repeated rows may grow."""
+
+
+ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
+"""SageMaker's names of what is predicted."""
+FurtherMetric = Literal[
+    "balanced_accuracy", "matthews_correlation", "average_precision", "log_loss", "brier_score",
+    "expected_calibration_error", "uncertain_prediction_rate", "top_k_accuracy", "mape", "median_absolute_error",
+    "residual_mean", "residual_variance", "label_drift",
+]  # fmt: skip
+"""Metrics of model quality that SageMaker does not know; which of them are defined follows from the problem type."""
 
 
 class ModelQualitySettings(Value):
@@ -72,20 +118,30 @@ class ModelQualitySettings(Value):
 
     monitoring_schedule_name: str = Field("model_quality", pattern=NAME)
     """The folder of this monitor's executions, as SageMaker names it after the schedule."""
-    problem_type: Literal["BinaryClassification"] = "BinaryClassification"
+    problem_type: ProblemType = "BinaryClassification"
     """SageMaker's name of what is predicted."""
     inference_attribute: str | None = None
-    """Column of the predicted class; left out, it follows from the probability and its threshold."""
+    """Column of the predicted class or number; a class that is left out follows from its probability."""
     probability_attribute: str | None = None
-    """Column of the probability of class 1; needed for AUC and curves."""
+    """Binary: column of the probability of class 1; needed for AUC and curves."""
     probability_threshold_attribute: float = Field(0.5, ge=0, le=1)
-    """Class 1 is predicted where the probability is larger."""
+    """Binary: class 1 is predicted where the probability is larger."""
+    class_probability_attributes: Mapping[str, str] = Field(default_factory=dict)
+    """Multiclass: the column of each class's probability, by the class; needed for losses and top-k accuracy."""
     ground_truth_attribute: str = "label"
     """Column of the label; ground truth that is merged appears under this name."""
     minimum_rows: int = Field(30, ge=1)
     """A window with fewer labelled rows is undecided."""
     rule: Rule = "observed"
     """``observed``: worse than the baseline is a violation; ``interval``: only by more than three deviations."""
+    further_metrics: tuple[FurtherMetric, ...] = ()
+    """Metrics that are judged beside SageMaker's."""
+    top_k: int = Field(3, ge=1)
+    """Multiclass: a label among so many of the most probable classes is a hit of top_k_accuracy."""
+    uncertain_margin: float = Field(0.1, ge=0, le=1)
+    """Binary: a probability no farther than this from its threshold is uncertain."""
+    label_drift_threshold: float = Field(0.1, gt=0, allow_inf_nan=False)
+    """Largest label_drift that is kept: of classes the change of a share, of numbers standard deviations."""
 
 
 class Facet(Value):

@@ -118,14 +118,23 @@ class Grid:
 
     def bins(self, numbers: Numbers) -> Bins:
         """The finite `numbers` by bin: ``searchsorted(edges, numbers, "left")``."""
-        if len(numbers) < _FEW or len(self.edges) < 2:
-            return Bins.of(np.searchsorted(self.edges, numbers, "left"))
-        batches = (numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH))
         counts = np.zeros(len(self.edges) + 1, np.int64)
-        with np.errstate(over="ignore"):
-            for batch in batches:
-                counts += np.bincount(self._places(batch), minlength=len(counts))
+        for places in self._batches(numbers):
+            counts += np.bincount(places, minlength=len(counts))
         return Bins.of_all(counts)
+
+    def places(self, numbers: Numbers) -> NDArray[np.intp]:
+        """The bin of each of the finite `numbers`."""
+        return np.concatenate([np.zeros(0, np.intp), *self._batches(numbers)])
+
+    def _batches(self, numbers: Numbers) -> Iterator[NDArray[np.intp]]:
+        """The bins' numbers, batch by batch: a batch stays in the processor's cache."""
+        if len(numbers) < _FEW or len(self.edges) < 2:
+            yield np.searchsorted(self.edges, numbers, "left")
+            return
+        with np.errstate(over="ignore"):
+            for start in range(0, len(numbers), _BATCH):
+                yield self._places(numbers[start : start + _BATCH])
 
     def _places(self, numbers: Numbers) -> NDArray[np.intp]:
         before, crowded, steps, bounds = self._table

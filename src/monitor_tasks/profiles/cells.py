@@ -1,8 +1,9 @@
 """What kind of thing each cell of a column is: by its text for text, by its type for typed columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,8 @@ BOOLEAN = r"^(true|false)$"
 
 
 Numbers = NDArray[np.float64]
+Places = NDArray[np.intp]
+One = TypeVar("One", bound=np.generic)
 
 _SAMPLE = 1_024
 """Cells that tell whether a column's text repeats."""
@@ -36,6 +39,10 @@ class Cells:
     """The cells that are text or truth values, as text; encoded by a dictionary where they repeat."""
     numbers: Numbers
     """The cells that are numbers, infinities and NaN included; -0.0 is 0.0."""
+    is_present: pa.Array | None = None
+    """By row, whether the cell is present; None where all are."""
+    is_number: NDArray[np.bool_] | None = None
+    """By present cell, whether it is a number; None where all are or none is."""
 
     @classmethod
     def of(cls, column: pa.ChunkedArray | pa.Array) -> "Cells":
@@ -45,10 +52,15 @@ class Cells:
         if pa.types.is_dictionary(column.type):
             column = _encoded_once(column)
         missing = column.null_count
-        present = column.drop_null() if missing else column
-        if pa.types.is_dictionary(column.type):
+        if missing:
+            return replace(cls._of_present(missing, column.drop_null()), is_present=column.is_valid())
+        return cls._of_present(0, column)
+
+    @classmethod
+    def _of_present(cls, missing: int, present: pa.Array) -> "Cells":
+        if pa.types.is_dictionary(present.type):
             return _sorted(missing, _told_apart(present.dictionary), present)
-        kind = _kind_of_type(column.type)
+        kind = _kind_of_type(present.type)
         if kind is None:
             return _by_text(missing, as_text(present))
         nothing = pa.array([], pa.string())
@@ -66,6 +78,66 @@ class Cells:
             return self.texts.dictionary.take(pa.array(found)), counts[found]
         tally = pc.value_counts(self.texts)
         return tally.field("values"), tally.field("counts").to_numpy()
+
+    @cached_property
+    def finite(self) -> Numbers:
+        """The numbers that are not infinite or NaN."""
+        finite = np.isfinite(self.numbers)
+        return self.numbers if finite.all() else self.numbers[finite]
+
+    @property
+    def rows(self) -> int:
+        """All cells, the missing ones among them."""
+        return self.missing + sum(self.counts.values())
+
+    @cached_property
+    def places(self) -> tuple[Places, Places]:
+        """The rows of the numbers, and those of the texts."""
+        present = np.arange(self.rows)
+        if self.is_present is not None:
+            present = present[self.is_present.to_numpy(zero_copy_only=False)]
+        if self.is_number is not None:
+            return present[self.is_number], present[~self.is_number]
+        return (present, present[:0]) if len(self.numbers) else (present[:0], present)
+
+    def by_row(self, of_numbers: NDArray[One], of_texts: NDArray[One], of_missing: One) -> NDArray[One]:
+        """One value a row: those of the numbers, those of the texts, and that of a missing cell."""
+        for whole in (of_numbers, of_texts):
+            if len(whole) == self.rows:
+                return whole
+        values = np.full(self.rows, of_missing, of_numbers.dtype)
+        for rows, known in zip(self.places, (of_numbers, of_texts), strict=True):
+            values[rows] = known
+        return values
+
+    def as_texts(self, rows: Places) -> list[str | None]:
+        """The cells of some rows as text, None where missing; equal numbers are equal texts."""
+        texts = np.full(len(rows), None, np.object_)
+        of_numbers, of_texts = self.places
+        here, at = _among(of_numbers, rows)
+        texts[here] = [number_text(number) for number in self.numbers[at].tolist()]
+        here, at = _among(of_texts, rows)
+        texts[here] = self.texts.take(pa.array(at)).to_pylist()
+        known: list[str | None] = texts.tolist()
+        return known
+
+
+def _among(places: Places, rows: Places) -> tuple[Places, Places]:
+    """Which of the rows are among rising places, and where these are."""
+    if not len(places):
+        return places, places
+    at = np.searchsorted(places, rows)
+    here = np.flatnonzero(places.take(at, mode="clip") == rows)
+    return here, at[here]
+
+
+def number_text(value: float) -> str:
+    """A number as text, whole ones without a point: 1 and 1.0 are the same value.
+
+    >>> number_text(1.0), number_text(0.5), number_text(1e300)
+    ('1', '0.5', '1e+300')
+    """
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
 def inferred_type(counts: dict[str, int]) -> str:
@@ -144,8 +216,10 @@ def _sorted(missing: int, known: tuple[NDArray[np.intp], Numbers], cells: pa.Arr
         codes = cells.indices.to_numpy()
         kinds, numbers = kinds[codes], numbers[codes]
     numeric = kinds < _BOOLEAN
-    texts = cells.filter(pa.array(~numeric)) if numeric.any() else cells
-    return Cells(missing, _counts(np.bincount(kinds, minlength=len(KINDS)).tolist()), texts, numbers[numeric])
+    counts = _counts(np.bincount(kinds, minlength=len(KINDS)).tolist())
+    if not numeric.any():
+        return Cells(missing, counts, cells, numbers[:0])
+    return Cells(missing, counts, cells.filter(pa.array(~numeric)), numbers[numeric], is_number=numeric)
 
 
 def _counts(by_kind: Sequence[int]) -> dict[str, int]:
@@ -157,13 +231,13 @@ def _plain_numbers(missing: int, present: pa.Array) -> Cells | None:
 
     Arrow reads such numbers much faster than a pattern tells them apart, so only the other cells meet patterns.
     """
-    odd = _odd_cells(*_bytes_of(present))
+    odd = _odd_cells(*bytes_of(present))
     if len(odd) > len(present) // 4:
         return None
     odd_texts = present.take(pa.array(odd))
     kinds, _ = _told_apart(odd_texts)
     is_text = kinds >= _BOOLEAN
-    numeric = present
+    numeric, keep = present, None
     if is_text.any():
         keep = np.ones(len(present), np.bool_)
         keep[odd[is_text]] = False
@@ -175,14 +249,14 @@ def _plain_numbers(missing: int, present: pa.Array) -> Cells | None:
     points = _points(numeric) - _points(odd_texts.filter(pa.array(~is_text)))
     by_kind = np.bincount(kinds, minlength=len(KINDS))
     by_kind[:2] += len(present) - len(odd) - points, points
-    return Cells(missing, _counts(by_kind.tolist()), odd_texts.filter(pa.array(is_text)), numbers)
+    return Cells(missing, _counts(by_kind.tolist()), odd_texts.filter(pa.array(is_text)), numbers, is_number=keep)
 
 
 def _points(texts: pa.Array) -> int:
-    return int(np.count_nonzero(_bytes_of(texts)[0] == ord(".")))
+    return int(np.count_nonzero(bytes_of(texts)[0] == ord(".")))
 
 
-def _bytes_of(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+def bytes_of(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """All texts' bytes in a row, and where each text begins; the last one's end comes last."""
     _, offsets, content = texts.buffers()
     if not len(texts) or content is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import add
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import orjson
@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 
 from monitor_tasks.profiles.batches import column_by_column, each_column
 from monitor_tasks.profiles.bins import Bins, Grid
-from monitor_tasks.profiles.cells import Cells, inferred_type
+from monitor_tasks.profiles.cells import Cells, inferred_type, number_text
+from monitor_tasks.profiles.correlations import Correlations
+from monitor_tasks.profiles.extras import Also, ExtraColumn, Extras
+from monitor_tasks.profiles.formats import format_counts
 from monitor_tasks.profiles.moments import ExactSum, Moments
+from monitor_tasks.profiles.rows import RowSample
 
 STEPS = 2048
 TEXT_LIMIT = 65_536
@@ -26,6 +30,8 @@ _LARGEST = np.finfo(np.float64).max
 
 Counts = dict[str, int]
 Different = tuple[NDArray[np.float64], NDArray[np.int64]]
+Part = TypeVar("Part", RowSample, Correlations)
+NOTHING_ELSE = Also()
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Edges:
     @classmethod
     def of(cls, table: pa.Table) -> Self:
         """The edges of every column of `table` that holds finite numbers."""
-        cut = each_column(lambda _, column: _quantiles(_finite(Cells.of(column).numbers)), table)
+        cut = each_column(lambda _, column: _quantiles(Cells.of(column).finite), table)
         return cls({name: edges for name, edges in sorted(cut.items()) if len(edges)})
 
     @cached_property
@@ -66,18 +72,23 @@ class Edges:
         return cls({name: np.array(edges, np.float64) for name, edges in orjson.loads(text).items()})
 
 
-def _finite(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    finite = np.isfinite(numbers)
-    return numbers if finite.all() else numbers[finite]
-
-
 def _quantiles(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Up to 2,048 quantiles; a value that fills more than one step is cut out on both sides, so it has its own bin."""
-    if not len(numbers):
-        return numbers
-    ordered = np.sort(numbers)
-    steps = ordered[np.linspace(0, len(ordered) - 1, min(STEPS, len(ordered))).round().astype(np.int64)]
-    edges, repeats = np.unique(steps, return_counts=True)
+    """The edges of numbers that are all at hand."""
+    return edges_at(np.sort(numbers), np.arange(1, len(numbers) + 1))
+
+
+def edges_at(ordered: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Up to 2,048 quantiles; a value that fills more than one step is cut out on both sides, so it has its own bin.
+
+    `ordered` are rising numbers, `places` how many of all numbers there are up to and with each of them.
+
+    >>> edges_at(np.array([1.0, 2.0, 5.0]), np.array([1, 2, 3])).tolist()
+    [1.0, 2.0, 5.0]
+    """
+    if not len(ordered):
+        return ordered
+    steps = np.linspace(0, places[-1] - 1, min(STEPS, int(places[-1]))).round().astype(np.int64)
+    edges, repeats = np.unique(ordered[np.searchsorted(places, steps, side="right")], return_counts=True)
     heavy = edges[repeats > 1]
     return np.unique(np.concatenate([edges, np.nextafter(heavy[heavy > -_LARGEST], -np.inf)]))
 
@@ -101,6 +112,8 @@ class ColumnProfile:
     """Cells that are finite numbers, by value; None past 1,024 different ones."""
     bins: Bins = field(default_factory=Bins)
     """Finite numbers by bin of the baseline's edges, empty bins left out."""
+    formats: Counts = field(default_factory=dict)
+    """Text cells by recognised format, all of them; fewer where an older file did not know all."""
 
     @classmethod
     def of(cls, column: pa.ChunkedArray | pa.Array, edges: NDArray[np.float64] | None) -> Self:
@@ -108,14 +121,18 @@ class ColumnProfile:
         return cls.of_cells(Cells.of(column), None if edges is None else Grid(edges))
 
     @classmethod
-    def of_cells(cls, cells: Cells, grid: Grid | None) -> Self:
-        """The profile of a column whose cells were told apart, counted on `grid` where there is one."""
-        finite = _finite(cells.numbers)
+    def of_cells(cls, cells: Cells, grid: Grid | None, places: NDArray[np.intp] | None = None) -> Self:
+        """The profile of a column whose cells were told apart, counted on `grid` where there is one.
+
+        `places` are the bins of the finite numbers, where they are known already.
+        """
+        finite = cells.finite
         known = cls(
             missing=cells.missing,
             kinds=cells.counts,
             not_finite=len(cells.numbers) - len(finite),
             texts=_text_counts(cells),
+            formats=format_counts(*cells.tally) if cells.counts.get("String") else {},
         )
         if not len(finite):
             return known
@@ -127,8 +144,8 @@ class ColumnProfile:
             maximum=float(finite.max()),
             numbers=None
             if values is None
-            else dict(zip(map(_number_text, values[0].tolist()), values[1].tolist(), strict=True)),
-            bins=Bins() if grid is None else _bins(finite, values, grid),
+            else dict(zip(map(number_text, values[0].tolist()), values[1].tolist(), strict=True)),
+            bins=Bins.of(places) if places is not None else _bins(finite, values, grid),
         )
 
     def __add__(self, other: Self) -> Self:
@@ -143,6 +160,7 @@ class ColumnProfile:
             texts=_bounded_sum(self.texts, other.texts, TEXT_LIMIT),
             numbers=_bounded_sum(self.numbers, other.numbers, NUMBER_LIMIT),
             bins=self.bins + other.bins,
+            formats=_sum(self.formats, other.formats),
         )
 
     @property
@@ -180,44 +198,57 @@ class ColumnProfile:
             "texts": None if self.texts is None else dict(sorted(self.texts.items())),
             "numbers": None if self.numbers is None else dict(sorted(self.numbers.items())),
             "bins": self.bins.to_dict(),
+            "formats": dict(sorted(self.formats.items())),
         }
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Self:
-        """The profile that ``to_dict`` gave."""
+        """The profile that ``to_dict`` gave; before its third form it had no formats, which known texts tell."""
+        formats = known["formats"] if "formats" in known else _formats_of(known["texts"] or {})
         sums = {name: ExactSum(int(known[name][0]), known[name][1]) for name in ("total", "squares")}
-        return cls(**{**known, **sums, "bins": Bins.from_dict(known["bins"])})
+        return cls(**{**known, **sums, "bins": Bins.from_dict(known["bins"]), "formats": formats})
 
 
 @dataclass(frozen=True)
 class TableProfile:
-    """What is remembered of a table: its rows and every column, in the order of their names."""
+    """What is remembered of a table: every column, in the order of their names, and what else was asked for."""
 
     rows: int = 0
     edges: str = ""
     """Id of the edges that the histograms are counted on; empty where there are none."""
     columns: Mapping[str, ColumnProfile] = field(default_factory=dict)
+    sample: RowSample | None = None
+    """Whole rows; None where they were not asked for, in this table or in one that was added."""
+    correlations: Correlations | None = None
+    """Co-moments of the columns that have edges; None as with the sample, and without edges."""
 
     @classmethod
-    def of(cls, table: pa.Table, edges: Edges | None = None) -> Self:
+    def of(cls, table: pa.Table, edges: Edges | None = None, also: Also = NOTHING_ELSE) -> Self:
         """The profile of an Arrow table; cost grows with its rows once."""
-        return cls.of_batches([table], edges)
+        return cls.of_batches([table], edges, also)
 
     @classmethod
-    def of_batches(cls, batches: Iterable[pa.Table | pa.RecordBatch], edges: Edges | None = None) -> Self:
+    def of_batches(
+        cls, batches: Iterable[pa.Table | pa.RecordBatch], edges: Edges | None = None, also: Also = NOTHING_ELSE
+    ) -> Self:
         """The profile of all batches together, of which few are in memory at a time."""
         known, grids = (edges.id, edges.grids) if edges else ("", {})
-        profile = cls(edges=known)
+        profile, extras = cls(edges=known), Extras.asked(also, grids)
 
-        def of_column(name: str, column: pa.ChunkedArray) -> ColumnProfile:
-            return ColumnProfile.of_cells(Cells.of(column), grids.get(name))
+        def of_column(name: str, column: pa.ChunkedArray) -> tuple[ColumnProfile, ExtraColumn]:
+            cells, grid = Cells.of(column), grids.get(name)
+            places = grid.places(cells.finite) if grid and extras.correlates(name) else None
+            return ColumnProfile.of_cells(cells, grid, places), extras.of_column(name, cells, places)
 
         for piece, columns in column_by_column(of_column, batches):
-            profile += cls(piece.num_rows, known, columns)
-        return profile
+            profile += cls(piece.num_rows, known, {name: column for name, (column, _) in columns.items()})
+            extras = extras.after(piece.num_rows, {name: extra for name, (_, extra) in columns.items()})
+        return replace(profile, sample=extras.sample, correlations=extras.correlations)
 
     def __add__(self, other: Self) -> Self:
         """The profile of both tables; a column that one of them lacks is missing in all its rows.
+
+        A sample, or correlations, that one of them lacks are dropped, unless that one has no rows.
 
         Raises:
             ValueError: the two were counted on different edges.
@@ -228,23 +259,49 @@ class TableProfile:
         names = sorted({*self.columns, *other.columns})
         mine, theirs = ColumnProfile(missing=self.rows), ColumnProfile(missing=other.rows)
         columns = {name: self.columns.get(name, mine) + other.columns.get(name, theirs) for name in names}
-        return type(self)(self.rows + other.rows, max(counted or {self.edges, other.edges}), columns)
+        return type(self)(
+            self.rows + other.rows,
+            max(counted or {self.edges, other.edges}),
+            columns,
+            _of_both((self, self.sample), (other, other.sample)),
+            _of_both((self, self.correlations), (other, other.correlations)),
+        )
 
     def to_json(self) -> bytes:
         """The profile as canonical JSON: equal profiles give equal bytes."""
         columns = {name: column.to_dict() for name, column in self.columns.items()}
-        return orjson.dumps({"schema_version": 2, "rows": self.rows, "edges": self.edges, "columns": columns})
+        parts = {"sample": self.sample, "correlations": self.correlations}
+        extras = {name: part.to_dict() for name, part in parts.items() if part is not None}
+        known = {"rows": self.rows, "edges": self.edges, "columns": columns}
+        return orjson.dumps({"schema_version": 3, **known, **extras})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """The profile that ``to_json`` wrote, in the present form or in the first one, which had other bins."""
+        """The profile that ``to_json`` wrote, in the present form or an earlier one.
+
+        The first form had other bins, and neither it nor the second had formats, samples and correlations.
+        """
         known = orjson.loads(text)
         columns = {name: ColumnProfile.from_dict(column) for name, column in known["columns"].items()}
-        return cls(known["rows"], known["edges"], columns)
+        sample = RowSample.from_dict(known["sample"]) if "sample" in known else None
+        correlations = Correlations.from_dict(known["correlations"]) if "correlations" in known else None
+        return cls(known["rows"], known["edges"], columns, sample, correlations)
 
 
-def _bins(numbers: NDArray[np.float64], values: Different | None, grid: Grid) -> Bins:
+def _of_both(mine: tuple[TableProfile, Part | None], theirs: tuple[TableProfile, Part | None]) -> Part | None:
+    """A part of two profiles together; None where it was not asked for in rows of one of them."""
+    (my_table, my_part), (their_table, their_part) = mine, theirs
+    if my_part is not None and their_part is not None:
+        return my_part + their_part
+    if my_part is None:
+        return None if my_table.rows else their_part
+    return None if their_table.rows else my_part
+
+
+def _bins(numbers: NDArray[np.float64], values: Different | None, grid: Grid | None) -> Bins:
     """The numbers by bin; those of few different values by their values."""
+    if grid is None:
+        return Bins()
     return grid.bins(numbers) if values is None else Bins.of(np.searchsorted(grid.edges, values[0]), values[1])
 
 
@@ -274,14 +331,13 @@ def _tally_of_measures(numbers: NDArray[np.float64]) -> Different:
     return found.field("values").to_numpy(), found.field("counts").to_numpy()
 
 
-def _number_text(value: float) -> str:
-    """A number as text, whole ones without a point: 1 and 1.0 are the same value."""
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-
-
 def _text_counts(cells: Cells) -> Counts | None:
     texts, counts = cells.tally
     return dict(zip(texts.to_pylist(), counts.tolist(), strict=True)) if len(texts) <= TEXT_LIMIT else None
+
+
+def _formats_of(texts: Counts) -> Counts:
+    return format_counts(pa.array(list(texts), pa.string()), np.array(list(texts.values()), np.int64))
 
 
 def _sum(mine: Counts, theirs: Counts) -> Counts:

@@ -1,6 +1,6 @@
 """SageMaker's block: what its statistics file says of every column, folded over the windows in their order."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -8,10 +8,15 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from monitor_tasks.profiles.batches import column_by_column, each_column
+from monitor_tasks.profiles.batches import column_by_column, each_column, pieces
 from monitor_tasks.profiles.cells import Cells, as_text, inferred_type
-from monitor_tasks.profiles.columns import TEXT_LIMIT, ColumnProfile, Counts, Edges, TableProfile
+from monitor_tasks.profiles.columns import NOTHING_ELSE, TEXT_LIMIT, ColumnProfile, Counts, Edges, TableProfile
+from monitor_tasks.profiles.distinct import DistinctTexts
+from monitor_tasks.profiles.extras import Also, ExtraColumn, Extras
 from monitor_tasks.profiles.kll import KLLSketch, Numbers
+
+Read = Callable[[Sequence[str] | None], Iterable[pa.Table | pa.RecordBatch]]
+"""The rows, or some of their columns, batch by batch; it may be asked twice."""
 
 _TILE = 1024
 _NUMERIC = ("Integral", "Fractional")
@@ -33,10 +38,10 @@ class BlockColumn:
     """Welford's sum of squared deviations."""
     minimum: float | None = None
     maximum: float | None = None
-    distinct: int | None = 0
-    """Different texts of a column that is not numeric; None where they are not known."""
     texts: Counts | None = field(default_factory=dict)
-    """Cells of a column that is not numeric, by text; None past 65,536 different ones."""
+    """Cells by text; None past 65,536 different ones, and where cells were counted as numbers."""
+    different: DistinctTexts | None = None
+    """The texts past 65,536 different ones; None of fewer, and where cells were counted as numbers."""
 
     @property
     def present(self) -> int:
@@ -53,25 +58,36 @@ class BlockColumn:
         """Whether the column's statistics are those of numbers."""
         return self.inferred_type in _NUMERIC
 
-    def with_texts(self, counts: Counts | None, distinct: int) -> Self:
-        """The column after a window's texts; what an earlier, wholly numeric window held is not known as text."""
-        if not self.present:
-            return replace(self, texts=counts, distinct=distinct)
-        if self.is_numeric or self.texts is None or counts is None:
-            return type(self)(self.missing, texts=None, distinct=None)
-        texts = {text: self.texts.get(text, 0) + counts.get(text, 0) for text in {**self.texts, **counts}}
-        return replace(self, texts=texts if len(texts) <= TEXT_LIMIT else None, distinct=len(texts))
+    @property
+    def distinct(self) -> int | None:
+        """How many different texts there are, by the hashes past 65,536; None where cells were counted as numbers."""
+        if self.texts is not None:
+            return len(self.texts)
+        return None if self.different is None else self.different.count
+
+    def with_texts(self, texts: Counts) -> Self:
+        """The column after cells by text; what was counted as a number before is not known as text."""
+        if self.texts is not None:
+            counts = {text: self.texts.get(text, 0) + texts.get(text, 0) for text in {**self.texts, **texts}}
+            if len(counts) <= TEXT_LIMIT:
+                return replace(self, texts=counts)
+            return replace(self, texts=None, different=DistinctTexts.of(counts))
+        if self.different is None:
+            return type(self)(self.missing, texts=None)
+        return replace(self, different=self.different + DistinctTexts.of(texts))
 
     def with_numbers(self, numbers: Numbers) -> Self:
         """The column after `numbers`, all but Welford's two, which are computed across columns."""
         if not len(numbers):
-            return self
+            return replace(self, texts=None, different=None)
         with np.errstate(over="ignore", invalid="ignore"):
             total = float(np.cumsum(np.concatenate([[self.total], numbers]))[-1])
         return replace(
             self,
             sketch=self.sketch.extended(numbers),
             total=total,
+            texts=None,
+            different=None,
             minimum=min(float(numbers.min()), np.inf if self.minimum is None else self.minimum),
             maximum=max(float(numbers.max()), -np.inf if self.maximum is None else self.maximum),
         )
@@ -86,8 +102,8 @@ class BlockColumn:
             "sums": [repr(self.total), repr(self.mean), repr(self.squares)],
             "minimum": self.minimum,
             "maximum": self.maximum,
-            "distinct": self.distinct,
             "texts": None if self.texts is None else dict(sorted(self.texts.items())),
+            "different": None if self.different is None else self.different.hashes.tolist(),
         }
 
     @classmethod
@@ -95,9 +111,11 @@ class BlockColumn:
         """The column that ``to_dict`` gave."""
         levels = tuple(np.array(level, np.float64) for level in known["levels"])
         sketch = KLLSketch(levels, tuple(known["compactions"]))
-        same = {name: known[name] for name in ("missing", "kinds", "minimum", "maximum", "distinct", "texts")}
+        same = {name: known[name] for name in ("missing", "kinds", "minimum", "maximum", "texts")}
+        hashes = known["different"]
+        different = None if hashes is None else DistinctTexts(np.array(hashes, np.uint64))
         total, mean, squares = map(float, known["sums"])
-        return cls(sketch=sketch, total=total, mean=mean, squares=squares, **same)
+        return cls(sketch=sketch, total=total, mean=mean, squares=squares, different=different, **same)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -113,15 +131,16 @@ class SageMakerBlock:
         """The block of one table, in file order."""
         return cls().update(table)
 
-    def update(self, table: pa.Table, cells: Mapping[str, Cells] | None = None) -> Self:
+    def update(self, table: pa.Table, cells: Mapping[str, Cells] | None = None, *, as_text: bool = False) -> Self:
         """The block after the next window's rows; a column that one side lacks is missing in all its rows.
 
-        `cells` are those of the table's columns, where they have been told apart already.
+        `cells` are those of the table's columns, where they have been told apart already. Columns that will turn out
+        not to be numeric are counted `as_text` from the start.
         """
 
         def after(name: str, column: pa.ChunkedArray) -> tuple[BlockColumn, Numbers]:
             before = self.columns.get(name) or BlockColumn(missing=self.rows)
-            return _after(before, column, cells[name] if cells else Cells.of(column))
+            return _after(before, column, cells[name] if cells else Cells.of(column), as_text)
 
         lacking = {
             name: replace(column, missing=column.missing + table.num_rows)
@@ -149,44 +168,58 @@ class SageMakerBlock:
 
 
 def profile_and_block(
-    batches: Iterable[pa.Table | pa.RecordBatch], edges: Edges | None = None
+    read: Read, edges: Edges | None = None, also: Also = NOTHING_ELSE
 ) -> tuple[TableProfile, SageMakerBlock]:
-    """The profile and SageMaker's block of all batches together; cells are told apart once for both.
+    """The profile and SageMaker's block of all that is read; cells are told apart once for both.
 
-    Few batches are in memory at a time. How many different texts a column has is not known past 65,536 of them.
+    Few batches are in memory at a time. Only a column that holds numbers at first and text later is read again, since
+    SageMaker counts its numbers by their texts.
     """
     known, grids = (edges.id, edges.grids) if edges else ("", {})
-    profile, block = TableProfile(edges=known), SageMakerBlock()
+    profile, extras, block = TableProfile(edges=known), Extras.asked(also, grids), SageMakerBlock()
 
-    def both(name: str, column: pa.ChunkedArray) -> tuple[Cells, ColumnProfile]:
-        cells = Cells.of(column)
-        return cells, ColumnProfile.of_cells(cells, grids.get(name))
+    def of_column(name: str, column: pa.ChunkedArray) -> tuple[Cells, ColumnProfile, ExtraColumn]:
+        cells, grid = Cells.of(column), grids.get(name)
+        places = grid.places(cells.finite) if grid and extras.correlates(name) else None
+        return cells, ColumnProfile.of_cells(cells, grid, places), extras.of_column(name, cells, places)
 
-    for piece, found in column_by_column(both, batches):
-        profile += TableProfile(piece.num_rows, known, {name: column for name, (_, column) in found.items()})
-        block = block.update(piece, {name: cells for name, (cells, _) in found.items()})
-    return profile, block
+    for piece, found in column_by_column(of_column, read(None)):
+        profile += TableProfile(piece.num_rows, known, {name: column for name, (_, column, _) in found.items()})
+        extras = extras.after(piece.num_rows, {name: extra for name, (_, _, extra) in found.items()})
+        block = block.update(piece, {name: cells for name, (cells, _, _) in found.items()})
+    profile = replace(profile, sample=extras.sample, correlations=extras.correlations)
+    return profile, _told_as_text(block, read)
 
 
-def _after(before: BlockColumn, column: pa.ChunkedArray, cells: Cells) -> tuple[BlockColumn, Numbers]:
+def _told_as_text(block: SageMakerBlock, read: Read) -> SageMakerBlock:
+    """The block, with the columns that turned out not to be numeric read again as text."""
+    names = [name for name, column in block.columns.items() if column.distinct is None and not column.is_numeric]
+    if not names:
+        return block
+    again = SageMakerBlock()
+    for piece in pieces(read(names)):
+        again = again.update(piece, as_text=True)
+    return replace(block, columns={**block.columns, **again.columns})
+
+
+def _after(before: BlockColumn, column: pa.ChunkedArray, cells: Cells, as_text: bool) -> tuple[BlockColumn, Numbers]:
     """The column after a window's cells, and the finite numbers among them if it still is numeric."""
     kinds = {kind: before.kinds.get(kind, 0) + cells.counts.get(kind, 0) for kind in {**before.kinds, **cells.counts}}
     finite = np.isfinite(cells.numbers)
     numbers = cells.numbers if finite.all() else cells.numbers[finite]
-    if inferred_type(kinds) in _NUMERIC:
+    if inferred_type(kinds) in _NUMERIC and not as_text:
         after = before.with_numbers(numbers)
     else:
-        after, numbers = before.with_texts(*_tally(cells, column)), np.empty(0)
+        after, numbers = before.with_texts(_tally(cells, column)), np.empty(0)
     return replace(after, missing=before.missing + cells.missing, kinds=kinds), numbers
 
 
-def _tally(cells: Cells, column: pa.ChunkedArray) -> tuple[Counts | None, int]:
-    """How often each text occurs, and how many there are; a number keeps the text that it was written as."""
+def _tally(cells: Cells, column: pa.ChunkedArray) -> Counts:
+    """How often each text occurs; a number keeps the text that it was written as."""
     if len(cells.numbers):
         cells = replace(cells, texts=as_text(column.combine_chunks().drop_null()))
     texts, counts = cells.tally
-    known = dict(zip(texts.to_pylist(), counts.tolist(), strict=True)) if len(texts) <= TEXT_LIMIT else None
-    return known, len(texts)
+    return dict(zip(texts.to_pylist(), counts.tolist(), strict=True))
 
 
 def _deviations(before: Mapping[str, BlockColumn], numbers: Mapping[str, Numbers]) -> dict[str, tuple[float, float]]:

@@ -1,11 +1,12 @@
-"""A table file's bytes to an Arrow table: CSV (cells stay text), Parquet, JSON Lines."""
+"""Table files as Arrow tables, whole or batch by batch: CSV (cells stay text), Parquet, JSON Lines."""
 
 import io
 import json
-from collections.abc import Callable, Iterable
-from functools import partial
-from itertools import chain
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain
+from typing import Any, BinaryIO, Self
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -14,33 +15,139 @@ import pyarrow.parquet as pa_parquet
 from monitor_tasks.value import UserError
 
 LONGEST_ROW = 16 << 20
-"""Bytes of the longest row of a CSV."""
+"""Bytes of the longest row of a CSV, and of a CSV's batch."""
 SAMPLE = 4096
 """Rows that tell whether a column's text repeats."""
+CELLS_AT_ONCE, ROWS_AT_ONCE = 1 << 22, 1 << 15
+"""Cells of a batch of Parquet, about; its rows are a multiple of so many."""
+_BUFFER = 1 << 17
+"""Bytes of a column that are read ahead."""
 KINDS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "json", ".json": "json"}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+Read = Callable[[list[str]], Iterator[pa.Table]]
+"""The named columns of a file, batch by batch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A table whose rows are read when they are asked for, and as often: its columns are told like an Arrow table's."""
+
+    schema: pa.Schema
+    """The columns as the file has them."""
+    columns: Mapping[str, str]
+    """The columns that are wanted: what each is called here, and in the file."""
+    read: Read
+    num_rows: int | None = None
+    """How many rows there are; None where only reading all of them tells."""
+
+    @classmethod
+    def of(cls, table: "pa.Table | Stored") -> "Stored":
+        """A table in memory as one that is read; what is stored is left as it is."""
+        if isinstance(table, Stored):
+            return table
+        return _stored(table.schema, lambda names: iter([table.select(names)]), table.num_rows)
+
+    @classmethod
+    def in_file(cls, file: BinaryIO, name: str, kind: str | None = None, header: bool = True) -> "Stored":
+        """The table in a file that stays open; `kind` (csv, parquet, json) is told by the ending where it is not given.
+
+        Cells of CSV stay text, so that 3.0 is told from 3; an empty cell is missing.
+
+        Raises:
+            UserError: the file is not such a table; reading its rows may raise it, too.
+        """
+        kind = kind or next((kind for ending, kind in KINDS.items() if name.endswith(ending)), "")
+        if kind not in KINDS.values():
+            raise UserError(f"{name}: unknown kind of table; name it .csv, .parquet or .jsonl, or set dataset_format")
+        with _readable(name, kind):
+            found = _csv(file, header) if kind == "csv" else _parquet(file) if kind == "parquet" else _json(file)
+        names = found.schema.names
+        twice = sorted({column for column in names if names.count(column) > 1})
+        if twice:
+            raise UserError(
+                f"{name}: column {twice[0]!r} stands there twice; rename one (or set csv: {{header: false}})"
+            )
+
+        def read(columns: list[str]) -> Iterator[pa.Table]:
+            with _readable(name, kind):
+                yield from found.read(columns)
+
+        return replace(found, read=read)
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns that are wanted, in their order."""
+        return list(self.columns)
+
+    @property
+    def num_columns(self) -> int:
+        """How many columns are wanted."""
+        return len(self.columns)
+
+    def select(self, names: Sequence[str]) -> Self:
+        """The table of these columns alone, in this order."""
+        return replace(self, columns={name: self.columns[name] for name in names})
+
+    def rename_columns(self, names: Sequence[str]) -> Self:
+        """The table with these names for its columns, in their order."""
+        return replace(self, columns=dict(zip(names, self.columns.values(), strict=True)))
+
+    def changed(self, change: Callable[[pa.Table], pa.Table]) -> "Stored":
+        """The table after a change of its rows, batch by batch; no row may come or go."""
+
+        def read(columns: list[str]) -> Iterator[pa.Table]:
+            return (change(batch).select(columns) for batch in self.batches())
+
+        return _stored(change(self._named(self._empty())).schema, read, self.num_rows)
+
+    def holds(self, rows: int) -> bool:
+        """Whether there are at least so many rows; no more are read than tell it."""
+        counts = (batch.num_rows for batch in self.batches()) if self.num_rows is None else iter([self.num_rows])
+        return any(total >= rows for total in accumulate(counts))
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows, or some of their columns, in pieces of bounded size; of no rows one empty piece, for its columns.
+
+        Texts that repeat may be encoded by a dictionary.
+        """
+        if columns is not None:
+            return self.select(columns).batches()
+        pieces = self.read(list(self.columns.values()))
+        first = next(pieces, None)
+        return map(self._named, chain([self._empty() if first is None else first], pieces))
+
+    def held(self, cells: int) -> pa.Table | None:
+        """All rows in memory, where these are at most so many cells; None of more."""
+        if self.num_rows is not None and self.num_rows * self.num_columns > cells:
+            return None
+        batches = []
+        for batch in self.batches():
+            cells -= batch.num_rows * batch.num_columns
+            if cells < 0:
+                return None
+            batches.append(batch)
+        return pa.concat_tables(batches)
+
+    def whole(self) -> pa.Table:
+        """All rows in memory, each column of its type in the file."""
+        return pa.concat_tables(self.batches()).cast(self._named(self._empty()).schema)
+
+    def _named(self, piece: pa.Table) -> pa.Table:
+        names = self.column_names
+        return piece if piece.column_names == names else piece.rename_columns(names)  # that loses metadata
+
+    def _empty(self) -> pa.Table:
+        return self.schema.empty_table().select(list(self.columns.values()))
 
 
 def read_table(content: bytes, name: str, kind: str | None = None, header: bool = True) -> pa.Table:
-    """The table in a file; its `kind` (csv, parquet, json) is told by the name's ending where it is not given.
-
-    Cells of CSV stay text, so that 3.0 is told from 3; an empty cell is missing.
+    """The table in a file's bytes, whole in memory; the file is told, and refused, as ``Stored.in_file`` does.
 
     Raises:
         UserError: the file is not such a table.
     """
-    kind = kind or next((kind for ending, kind in KINDS.items() if name.endswith(ending)), None)
-    csv = partial(_csv, header=header)
-    readers: dict[str, Callable[[bytes], pa.Table]] = {"csv": csv, "parquet": _parquet, "json": _json}
-    if kind is None or kind not in readers:
-        raise UserError(f"{name}: unknown kind of table; name it .csv, .parquet or .jsonl, or set dataset_format")
-    try:
-        table = readers[kind](content)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OSError, RecursionError) as error:
-        raise UserError(f"{name}: not readable as {kind}: {str(error).splitlines()[0]}") from error
-    twice = sorted({column for column in table.column_names if table.column_names.count(column) > 1})
-    if twice:
-        raise UserError(f"{name}: column {twice[0]!r} stands there twice; rename one (or set csv: {{header: false}})")
-    return table
+    return Stored.in_file(io.BytesIO(content), name, kind, header).whole()
 
 
 def table_bytes(table: pa.Table) -> bytes:
@@ -65,43 +172,87 @@ def write_table(batches: Iterable[pa.Table], schema: pa.Schema, file: BinaryIO) 
             writer.write_table(batch)
 
 
-def _parquet(content: bytes) -> pa.Table:
-    return pa_parquet.ParquetFile(io.BytesIO(content), pre_buffer=False).read()
+def _stored(schema: pa.Schema, read: Read, num_rows: int | None = None) -> Stored:
+    return Stored(schema, {name: name for name in schema.names}, read, num_rows)
 
 
-def _csv(content: bytes, header: bool) -> pa.Table:
-    content = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-    if not content:
-        raise ValueError("the file is empty")
-    content += b"\n" * (not content.endswith(b"\n"))
-    end = _end_of_first_row(content)
-    width = read_rows(content[:end], None).num_columns
-    columns = [f"_c{index}" for index in range(width)]
+@contextmanager
+def _readable(name: str, kind: str) -> Iterator[None]:
+    """Whatever is wrong with a file is one line that names it."""
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OSError, RecursionError) as error:
+        raise UserError(f"{name}: not readable as {kind}: {str(error).splitlines()[0]}") from error
+
+
+def _parquet(file: BinaryIO) -> Stored:
+    """Columns whose text was written by a dictionary are read by it."""
+    plain = pa_parquet.ParquetFile(file, pre_buffer=False)
+    schema, groups = plain.schema_arrow, plain.metadata
+    texts = [place for place, field in enumerate(schema) if pa.types.is_string(field.type)]
+    is_flat = groups.num_columns == len(schema)
+    repeated = [
+        schema.names[place]
+        for place in texts
+        if is_flat and groups.num_row_groups and groups.row_group(0).column(place).has_dictionary_page
+    ]
+
+    def read(names: list[str]) -> Iterator[pa.Table]:
+        opened = pa_parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, read_dictionary=repeated)
+        rows = max(CELLS_AT_ONCE // max(len(names), 1) // ROWS_AT_ONCE, 1) * ROWS_AT_ONCE
+        for batch in opened.iter_batches(rows, columns=names):
+            yield pa.Table.from_batches([batch]).select(names)
+
+    return _stored(schema, read, groups.num_rows)
+
+
+def _csv(file: BinaryIO, header: bool) -> Stored:
+    start, first = _first_row(file)
+    names = [f"_c{index}" for index in range(read_rows(first, None).num_columns)]
     if header:
-        columns = [cells[0].as_py() or "" for cells in read_rows(content[:end], columns).columns]
-        content = content[end:]
-    if not content.strip(b"\r\n"):
-        return pa.Table.from_arrays([pa.array([], pa.string())] * width, columns)
-    return read_rows(content, columns)
+        names = [cells[0].as_py() or "" for cells in read_rows(first, names).columns]
+        start += len(first)
+
+    def read(columns: list[str]) -> Iterator[pa.Table]:
+        file.seek(start)
+        if not file.read(1):
+            return
+        file.seek(start)
+        for batch in pa_csv.open_csv(file, *_options(names, columns)):
+            yield pa.Table.from_batches([batch])
+
+    return _stored(pa.schema([(name, pa.string()) for name in names]), read)
 
 
-def _end_of_first_row(content: bytes) -> int:
-    """Where the first row ends: at a line's end that is not inside quotes."""
-    end = quotes = 0
-    while end < len(content):
-        start, end = end, content.find(b"\n", end) + 1 or len(content)
-        quotes += content.count(b'"', start, end)
-        if quotes % 2 == 0:
-            break
-    return end
+def _first_row(file: BinaryIO) -> tuple[int, bytes]:
+    """Where the first row begins, after a byte order mark and empty lines, and its bytes: no row ends inside quotes."""
+    file.seek(0)
+    start = len(_BYTE_ORDER_MARK) if file.read(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK else 0
+    file.seek(start)
+    row, quotes = bytearray(), 0
+    while (not row or quotes % 2) and len(row) < LONGEST_ROW and (line := file.readline(LONGEST_ROW)):
+        row += line if row else line.lstrip(b"\r\n")
+        quotes += line.count(b'"')
+    if not row:
+        raise ValueError("the file is empty")
+    if len(row) >= LONGEST_ROW:
+        raise ValueError(f"its first row is longer than {LONGEST_ROW} bytes; is a quote left open?")
+    end = b"" if row.endswith(b"\n") else b"\n"
+    return file.tell() - len(row), bytes(row) + end
 
 
 def read_rows(
     content: bytes | pa.Buffer, columns: list[str] | None, *, is_plain: bool = False, has_gaps: bool = True
 ) -> pa.Table:
     """The rows of a CSV without a header; only an empty cell is missing. A plain one has no quotes and is UTF-8."""
-    return pa_csv.read_csv(
-        pa.BufferReader(content),
+    return pa_csv.read_csv(pa.BufferReader(content), *_options(columns, is_plain=is_plain, has_gaps=has_gaps))
+
+
+def _options(
+    columns: list[str] | None, wanted: list[str] | None = None, *, is_plain: bool = False, has_gaps: bool = True
+) -> tuple[Any, Any, Any]:
+    """How Arrow reads a CSV of these columns, or the wanted ones of them: every cell is text."""
+    return (
         pa_csv.ReadOptions(
             column_names=columns,
             autogenerate_column_names=columns is None,
@@ -111,6 +262,7 @@ def read_rows(
         pa_csv.ParseOptions(quote_char=False if is_plain else '"', newlines_in_values=not is_plain),
         pa_csv.ConvertOptions(
             column_types=dict.fromkeys(columns or (), pa.string()),
+            include_columns=wanted,
             strings_can_be_null=has_gaps,
             quoted_strings_can_be_null=True,
             null_values=[""],
@@ -119,17 +271,19 @@ def read_rows(
     )
 
 
-def _json(content: bytes) -> pa.Table:
-    """JSON Lines of flat objects; numbers keep their digits as text."""
+def _json(file: BinaryIO) -> Stored:
+    """JSON Lines of flat objects, which are held; numbers keep their digits as text."""
+    file.seek(0)
     rows = [
         json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
-        for line in content.splitlines()
+        for line in file.read().splitlines()
         if line.strip()
     ]
     if not all(isinstance(row, dict) for row in rows):
         raise ValueError("expected one object a line")
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return pa.table({name: pa.array([_cell(row.get(name)) for row in rows], pa.string()) for name in names})
+    cells = {name: pa.array([_cell(row.get(name)) for row in rows], pa.string()) for name in names}
+    return Stored.of(pa.table(cells))
 
 
 def _cell(value: object) -> str | None:

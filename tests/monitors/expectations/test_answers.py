@@ -1,19 +1,19 @@
 """What the profile answers and what the rows answer is what plain GX says on the rows."""
 
-import json
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_tasks.baseline import Metric
 from monitor_tasks.monitors.expectations import Validation, validate
+from monitor_tasks.monitors.expectations.results import Result
 from monitor_tasks.report import State
+from monitor_tasks.tables.sampling import smallest_hashes
+from tests.monitors.expectations.compared import frame, plainly, results
 from tests.monitors.expectations.samples import CELLS, FROM_PROFILE, FROM_ROWS, PROFILE, TABLE, asked, expect
 
 KEPT, BROKEN, UNDECIDED, FAILED = State.KEPT, State.BROKEN, State.UNDECIDED, State.FAILED
@@ -21,25 +21,14 @@ KEPT, BROKEN, UNDECIDED, FAILED = State.KEPT, State.BROKEN, State.UNDECIDED, Sta
 
 def plain(suite: Sequence[Mapping[str, Any]]) -> list[tuple[bool, int | None]]:
     """What plain GX says on a frame that pandas made."""
-    import great_expectations as gx
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-
-    numbers = ("age", "visits", "weight")
-    columns = {name: pd.Series(cells, dtype=None if name in numbers else object) for name, cells in CELLS.items()}
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    asset = context.data_sources.add_pandas("plain").add_dataframe_asset("plain")
-    batch = asset.add_batch_definition_whole_dataframe("plain").get_batch(
-        batch_parameters={"dataframe": pd.DataFrame(columns)}
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        results = [batch.validate(ExpectationConfiguration(**item).to_domain_obj()) for item in suite]
-    return [(result.success, result.result.get("unexpected_count")) for result in results]
+    return _said(plainly(suite, frame(CELLS, numeric=("age", "visits", "weight"))))
 
 
 def found(validation: Validation) -> list[tuple[bool, int | None]]:
-    results = json.loads(validation.results)["expectations"]
+    return _said(results(validation.results))
+
+
+def _said(results: Sequence[Result]) -> list[tuple[bool, int | None]]:
     return [(result["success"], result["result"].get("unexpected_count")) for result in results]
 
 
@@ -105,6 +94,31 @@ def test_a_column_that_is_bad_only_in_its_tail_is_found() -> None:
     assert "too many different values" in without.because
     assert with_rows.state is BROKEN
     assert with_rows.metric == Metric(name=suite["type"], subject="x", value=0.9, n=10_000)
+
+
+def test_a_column_that_is_half_bad_outside_the_sample_never_passes() -> None:
+    """The sample is spotless; every other row that it has not is bad. Only all rows together tell."""
+    whole = pa.table({"id": range(10_000), "x": np.linspace(0, 1, 10_000)})
+    sampled = np.isin(whole["id"].to_numpy(), smallest_hashes(whole, 1_000)["id"].to_numpy())
+    bad = ~sampled & (np.cumsum(~sampled) % 2 == 1)
+    table = whole.set_column(1, "x", pa.array(np.where(bad, whole["x"].to_numpy() + 5, whole["x"].to_numpy())))
+    sample = table.filter(pa.array(sampled))
+    suite = [
+        expect("expect_column_values_to_be_between", column="x", max_value=2, mostly=0.8),
+        expect("expect_column_values_to_be_between", column="x", max_value=2, row_condition="id >= 0",
+               condition_parser="pandas", mostly=0.8),
+        expect("expect_column_median_to_be_between", column="x", max_value=0.6),
+        expect("expect_column_quantile_values_to_be_between", column="x",
+               quantile_ranges={"quantiles": [0.9], "value_ranges": [[0, 2]]}),
+    ]  # fmt: skip
+    assert {finding.state for finding in asked(*suite, table=sample, rows=sample)} == {KEPT}
+    assert {finding.state for finding in asked(*suite, table=table, rows=table)} == {BROKEN}
+    assert {finding.state for finding in asked(*suite, table=table, rows=None)} == {UNDECIDED}
+    for finding in asked(*suite, table=table, rows=sample):
+        assert finding.state is UNDECIDED
+        assert finding.because.endswith("; 1000 of 10000 are a part, which proves nothing of all")
+    by_profile = expect("expect_column_max_to_be_between", column="x", max_value=2)
+    assert [finding.state for finding in asked(by_profile, table=table, rows=sample)] == [BROKEN]
 
 
 def test_numbers_that_doubles_cannot_hold_are_asked_of_the_rows() -> None:

@@ -12,12 +12,13 @@ def column_names(constraints: Sequence[Constraint]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.subject for one in constraints if one.check == "data_type_check"))
 
 
-def align(rows: pa.Table, constraints: Sequence[Constraint]) -> tuple[pa.Table, str]:
+def align(rows: pa.Table, constraints: Sequence[Constraint], added: Sequence[str] = ()) -> tuple[pa.Table, str]:
     """The rows with the baseline's column names, and what was done: captured CSV cells have no names of their own.
 
-    Columns are matched by name; where no name is shared and there are equally many, by position.
+    Columns are matched by name; where no name is shared and there are equally many, by position. Columns of the
+    baseline that are `added` to rows afterwards are not looked for.
     """
-    names = column_names(constraints)
+    names = tuple(name for name in column_names(constraints) if name not in added)
     if not names or set(names) & set(rows.column_names):
         return rows, ""
     if len(names) == rows.num_columns:

@@ -10,16 +10,24 @@ from monitor_tasks.exhibit import Exhibit
 from monitor_tasks.metrics.distributions import compared
 from monitor_tasks.metrics.significance import benjamini_hochberg
 from monitor_tasks.monitors.data_quality.columns import column_names
-from monitor_tasks.monitors.data_quality.measures import Compared, measured
+from monitor_tasks.monitors.data_quality.measures import Compared, Sides, measured
 from monitor_tasks.monitors.data_quality.rules import BY_P_VALUE, suggested
 from monitor_tasks.monitors.settings import DataQualitySettings
 from monitor_tasks.profiles.columns import ColumnProfile, Edges, TableProfile, add_up
+from monitor_tasks.profiles.extras import Also
 
 
 class DataQuality(NamedTuple):
     """The data-quality monitor of one endpoint."""
 
     settings: DataQualitySettings
+
+    @property
+    def also(self) -> Also:
+        """What the settings need of a profile beside its columns."""
+        asked = self.settings.drift
+        sampled = asked.table or self.settings.duplicate_rows_check
+        return Also(asked.sample_rows if sampled else 0, asked.correlation)
 
     @staticmethod
     def read_profile(text: bytes) -> TableProfile:
@@ -28,11 +36,11 @@ class DataQuality(NamedTuple):
 
     def profile(self, rows: pa.Table, edges: Edges | None) -> TableProfile:
         """What is remembered of the rows, counted on the baseline's edges."""
-        return TableProfile.of(rows, edges)
+        return TableProfile.of(rows, edges, self.also)
 
     def profile_batches(self, batches: Iterable[pa.Table | pa.RecordBatch], edges: Edges | None) -> TableProfile:
         """What is remembered of all batches together, of which few are in memory at a time."""
-        return TableProfile.of_batches(batches, edges)
+        return TableProfile.of_batches(batches, edges, self.also)
 
     def suggest(self, profiles: Sequence[TableProfile]) -> list[Constraint]:
         """The constraints that the reference keeps, each with the value it was learned from."""
@@ -44,7 +52,8 @@ class DataQuality(NamedTuple):
         known: TableProfile = baseline.profile or TableProfile()
         names = column_names(baseline.constraints)
         lost = bool(names) and not any(name in profile.columns for name in names)
-        found = [Compared(one, profile, known, baseline.edges) for one in wanted.values()]
+        sides = Sides(profile, known, baseline.edges)
+        found = [Compared(one, sides) for one in wanted.values()]
         return _adjusted([_lost(one) if lost and one.constraint.subject else measured(one) for one in found])
 
     def exhibits(self, profile: TableProfile, baseline: Baseline, edges: Edges) -> tuple[Exhibit, ...]:
@@ -85,6 +94,7 @@ def _adjusted(metrics: Sequence[Metric]) -> list[Metric]:
 def _with_p_value(metric: Metric, adjusted: float | None) -> Metric:
     if adjusted is None:
         return metric
-    changes: dict[str, object] = {"details": {**metric.details, "p_adjusted": adjusted}}
-    by_p_value = metric.name.removeprefix("drift_") in BY_P_VALUE
-    return metric.model_copy(update=changes | ({"value": adjusted} if by_p_value else {}))
+    details = {**metric.details, "p_adjusted": adjusted}
+    if metric.name.removeprefix("drift_") not in BY_P_VALUE:
+        return metric.model_copy(update={"details": details})
+    return metric.model_copy(update={"value": adjusted, "details": {"statistic": metric.value, **details}})

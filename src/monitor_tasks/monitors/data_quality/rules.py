@@ -5,20 +5,26 @@ from collections.abc import Callable, Iterator, Mapping
 from monitor_tasks.baseline import Constraint
 from monitor_tasks.metrics.cells import completeness, type_match, variety
 from monitor_tasks.metrics.drift import NUMERIC, rows_needed
+from monitor_tasks.metrics.duplicates import duplicate_rows
+from monitor_tasks.metrics.formats import DAMAGED, SOUND, format_share
 from monitor_tasks.monitors.settings import DataQualitySettings, NumericMethod
 from monitor_tasks.profiles.columns import NUMBER_LIMIT, ColumnProfile, TableProfile
+from monitor_tasks.profiles.formats import TEXT
 
 SIGNED = ("mean_shift", "variance_shift")
 """Methods whose number has a sign: it is bound on both sides."""
-BY_P_VALUE = ("chi_square",)
+BY_P_VALUE = ("chi_square", "mmd")
 """Methods whose number is an adjusted p-value: it is bound below."""
 THRESHOLDS = {
     "ks": 0.1, "l_infinity": 0.1, "psi": 0.2, "jensen_shannon": 0.1, "kullback_leibler": 0.1, "hellinger": 0.1,
     "wasserstein": 0.1, "chi_square": 0.05, "cramers_v": 0.1, "mean_shift": 0.2, "variance_shift": 0.4,
+    "correlation": 0.2, "mmd": 0.01, "domain_classifier": 0.55,
 }  # fmt: skip
 """The usual bound of each method, where the settings name none."""
 MARGIN = 3.0
 """How many deviations of its metric a bound gives way under ``rule: interval``."""
+COMMON = 0.01
+"""Share of a column's texts that must be written in a format for it to be one of the column's."""
 
 Suggested = Iterator[Constraint]
 ColumnRule = Callable[[str, ColumnProfile, DataQualitySettings], Suggested]
@@ -151,8 +157,76 @@ def _variety_stays(_: str, column: ColumnProfile, settings: DataQualitySettings)
         )  # fmt: skip
 
 
+def _formats_stay(_: str, column: ColumnProfile, settings: DataQualitySettings) -> Suggested:
+    texts = column.kinds.get("String", 0)
+    usual = tuple(name for name, count in column.formats.items() if count >= COMMON * texts and name not in DAMAGED)
+    share = format_share(column.formats, usual, texts)
+    if share and TEXT not in usual:
+        yield Constraint(
+            check="format_check", metric="format_share", cause="data", lower=share, expected=usual,
+            margin=_by_share(settings), enabled=settings.format_check,
+            reason=f"{share:.2%} of {texts} texts of the reference are written as {' or '.join(usual)}",
+        )  # fmt: skip
+
+
+def _encoding_stays(_: str, column: ColumnProfile, settings: DataQualitySettings) -> Suggested:
+    texts = column.kinds.get("String", 0)
+    if share := format_share(column.formats, SOUND, texts):
+        damaged = sum(column.formats.get(name, 0) for name in DAMAGED)
+        yield Constraint(
+            check="encoding_check", metric="encoding_share", cause="data", lower=share, margin=_by_share(settings),
+            enabled=settings.encoding_check,
+            reason=f"{damaged} of {texts} texts of the reference have damaged characters",
+        )  # fmt: skip
+
+
+def _balance_stays(name: str, column: ColumnProfile, settings: DataQualitySettings) -> Suggested:
+    classes = column.values
+    if name in settings.class_balance and classes and 1 < len(classes) <= settings.domain_limit:
+        rarest = min(sorted(classes), key=lambda one: classes[one])
+        yield Constraint(
+            check="class_balance_check", metric="class_balance", lower=settings.class_balance_threshold,
+            margin=_by_share(settings),
+            reason=f"the rarest of {len(classes)} classes, {rarest!r}, has {classes[rarest]} of {column.present} rows",
+        )  # fmt: skip
+
+
+def _rows_stay_different(reference: TableProfile, settings: DataQualitySettings) -> Suggested:
+    if reference.sample is not None and (found := duplicate_rows(reference.sample)):
+        yield Constraint(
+            check="duplicate_rows_check", metric="duplicate_rows", cause="data", enabled=settings.duplicate_rows_check,
+            upper=found.value + settings.duplicate_rows_threshold, margin=_by_share(settings),
+            reason=f"{found.value:.2%} of the reference's rows repeat another",
+        )  # fmt: skip
+
+
+def _table_stays(reference: TableProfile, settings: DataQualitySettings) -> Suggested:
+    """Methods of drift for all columns together."""
+    for method in settings.drift.table if reference.sample is not None else ():
+        bound = settings.drift.thresholds.get(method, THRESHOLDS[method])
+        by_p_value = method in BY_P_VALUE
+        yield Constraint(
+            check=f"{method}_drift_check", metric=f"drift_{method}", lower=bound if by_p_value else None,
+            upper=None if by_p_value else bound, margin=0.0 if by_p_value else MARGIN,
+            reason=f"drift by {method} is asked for; its usual bound is {THRESHOLDS[method]}",
+        )  # fmt: skip
+
+
+def _correlations_stay(reference: TableProfile, settings: DataQualitySettings) -> Suggested:
+    known = reference.correlations.columns if settings.drift.correlation and reference.correlations else ()
+    bound = settings.drift.thresholds.get("correlation", THRESHOLDS["correlation"])
+    for name in known if len(known) > 1 else ():
+        yield Constraint(
+            check="correlation_drift_check", metric="correlation_shift", subject=name, upper=bound,
+            reason=f"changed correlations are asked for; their usual bound is {THRESHOLDS['correlation']}",
+        )  # fmt: skip
+
+
 TABLE_RULES: Mapping[str, TableRule] = {
     "The table keeps its columns": _columns_stay,
+    "Rows repeat as seldom as they did": _rows_stay_different,
+    "All columns together keep their distribution": _table_stays,
+    "Numbers go on rising and falling together": _correlations_stay,
 }
 COLUMN_RULES: Mapping[str, ColumnRule] = {
     "A column keeps its type": _type_stays,
@@ -163,4 +237,7 @@ COLUMN_RULES: Mapping[str, ColumnRule] = {
     "A column keeps its distribution, by the methods that were asked for": _drift_stays,
     "Numbers stay between the smallest and the largest": _range_stays,
     "A column that varied goes on varying": _variety_stays,
+    "Texts are written as they were": _formats_stay,
+    "Texts have no damaged characters": _encoding_stays,
+    "No class grows much rarer": _balance_stays,
 }

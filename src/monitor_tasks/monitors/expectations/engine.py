@@ -6,17 +6,17 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from monitor_tasks.monitors.expectations.answers import SHOWN
 from monitor_tasks.monitors.expectations.known import Known
 from monitor_tasks.monitors.expectations.results import Expectation, Result, failed_result, plain_result
-from monitor_tasks.monitors.expectations.rows import frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def run(asked: Mapping[int, Expectation], source: Known | pa.Table) -> dict[int, Result]:
+def run(asked: Mapping[int, Expectation], source: "Known | pd.DataFrame") -> dict[int, Result]:
     """GX's result for every expectation, all answered from one source."""
     return _validated(asked, _batch(source)) if asked else {}
 
@@ -65,8 +65,8 @@ def _validated(asked: Mapping[int, Expectation], batch: Any) -> dict[int, Result
     return {result["expectation_config"]["meta"]["number"]: result for result in results}
 
 
-def _batch(source: Known | pa.Table) -> Any:
-    """The rows as a batch of pandas, or an empty frame that carries the profile."""
+def _batch(source: "Known | pd.DataFrame") -> Any:
+    """The frame of rows as a batch, or an empty frame that carries the profile."""
     import pandas as pd
 
     sources = _context().data_sources
@@ -74,7 +74,7 @@ def _batch(source: Known | pa.Table) -> Any:
         data, over = pd.DataFrame(), sources.add_profile("data")
         data.attrs["known"] = source
     else:
-        data, over = frame(source), sources.add_pandas("data")
+        data, over = source, sources.add_pandas("data")
     whole = over.add_dataframe_asset("data").add_batch_definition_whole_dataframe("data")
     return whole.get_batch(batch_parameters={"dataframe": data})
 

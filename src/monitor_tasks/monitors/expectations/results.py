@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,22 @@ def exception(result: Result) -> str:
 
 
 def canonical(**parts: Results) -> bytes:
-    """Results as canonical JSON, in the order of their numbers."""
-    in_order = {name: [results[number] for number in sorted(results)] for name, results in parts.items()}
-    return json.dumps(_finite(in_order), indent=2, sort_keys=True, default=_plain).encode()
+    """Results as canonical JSON, in the order of their numbers; each part is what GX stores of a suite."""
+    suites = {
+        name: _suite_result(name, [results[number] for number in sorted(results)]) for name, results in parts.items()
+    }
+    return json.dumps(_finite(suites), indent=2, sort_keys=True, default=_plain).encode()
+
+
+def _suite_result(name: str, results: Sequence[Result]) -> dict[str, Any]:
+    kept = sum(result["success"] for result in results)
+    statistics = {
+        "evaluated_expectations": len(results),
+        "successful_expectations": kept,
+        "unsuccessful_expectations": len(results) - kept,
+        "success_percent": 100 * kept / len(results) if results else None,
+    }
+    return {"suite_name": name, "success": kept == len(results), "statistics": statistics, "results": results}
 
 
 def _exception_info(message: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from monitor_tasks.monitors.expectations.batchwise import Rows, of_rows
 from monitor_tasks.monitors.expectations.constraints import expectation_of
 from monitor_tasks.monitors.expectations.engine import run
 from monitor_tasks.monitors.expectations.known import NEEDS, Known
@@ -25,11 +26,12 @@ class Validation(NamedTuple):
 
 
 def validate(
-    profile: TableProfile, findings: Sequence[Finding], user_suite: Suite | None, rows: pa.Table | None
+    profile: TableProfile, findings: Sequence[Finding], user_suite: Suite | None, rows: pa.Table | Rows | None
 ) -> Validation:
     """Great Expectations' verdict on every decided finding, and on every expectation of the user's suite.
 
-    `user_suite` is GX's suite JSON, or only its list of expectations; `rows` are asked for what the profile cannot say.
+    `user_suite` is GX's suite JSON, or only its list of expectations; `rows` are asked for what the profile cannot say,
+    if they are all rows of the profile: of a sample nothing is told.
 
     Raises:
         UserError: an expectation of the user's suite is of no known type, or its arguments do not fit.
@@ -54,7 +56,7 @@ def _answer_ours(profile: TableProfile, findings: Sequence[Finding]) -> Results:
 
 
 def _answer_user(
-    profile: TableProfile, asked: Mapping[int, Expectation], rows: pa.Table | None
+    profile: TableProfile, asked: Mapping[int, Expectation], rows: pa.Table | Rows | None
 ) -> tuple[Results, dict[int, Reason]]:
     """GX's results by expectation, first from the profile and then from the rows; and why the others have none."""
     if not profile.rows:
@@ -65,6 +67,7 @@ def _answer_user(
     first = run({n: item for n, item in possible.items() if n not in needy}, Known(profile))
     needy |= {n: why for n, result in first.items() if NEEDS in (why := exception(result))}
     answered = {n: result for n, result in first.items() if n not in needy}
-    if rows is None:
-        return answered, lacking | {n: (State.UNDECIDED, why) for n, why in needy.items()}
-    return answered | run({n: possible[n] for n in needy}, rows), lacking
+    if rows is None or rows.num_rows != profile.rows:
+        part = "" if rows is None else f"; {rows.num_rows} of {profile.rows} are a part, which proves nothing of all"
+        return answered, lacking | {n: (State.UNDECIDED, why + part) for n, why in needy.items()}
+    return answered | of_rows({n: possible[n] for n in needy}, rows, profile), lacking
