@@ -3,12 +3,17 @@
 import re
 from collections.abc import Sequence
 from math import floor, isinf, isnan, log10
+from typing import Literal
 
 from monitor_tasks.exhibit import Unit
+
+Scale = Unit | Literal["probability"]
 
 TEXT_LIMIT = 120
 """Characters of a text that somebody else chose: a column, a category, a reason."""
 NOTHING = "–"
+RARE = 1e-4
+"""A smaller probability is told as below this one: its digits say nothing."""
 
 
 def text(words: object, limit: int = TEXT_LIMIT) -> str:
@@ -77,3 +82,26 @@ def in_unit(value: float | None, unit: Unit) -> str:
         return number(value)
     percent = 100 * value
     return f"{percent:.1f} %" if percent == 0 or abs(percent) >= 0.1 else f"{number(percent, 1)} %"
+
+
+def probability(value: float) -> str:
+    """A probability in three digits; a tiny one as no more than tiny.
+
+    >>> probability(0.012345), probability(2e-55)
+    ('0.0123', 'below 0.0001')
+    """
+    return f"below {RARE:.4f}" if value < RARE else number(value, 3)
+
+
+def apart_on(scale: Scale, values: Sequence[float]) -> list[str]:
+    """Numbers on their scale, in as few digits as tell different ones apart.
+
+    >>> apart_on("share", [0.99999, 1.0]), apart_on("probability", [2e-55, 0.05]), apart_on("value", [1.5])
+    (['99.999 %', '100 %'], ['below 0.0001', '0.05'], ['1.5'])
+    """
+    if scale == "share":
+        return [f"{shown} %" for shown in apart([100 * value for value in values], 3)]
+    if scale == "probability" and sum(value < RARE for value in values) <= 1:
+        several = zip(values, apart(values, 3), strict=True)
+        return [probability(value) if value < RARE else shown for value, shown in several]
+    return apart(values)

@@ -1,171 +1,167 @@
 """A window's report as one HTML file: what broke, what is undecided, and every column beside its baseline."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from monitor_tasks.exhibit import Comparison, Curve, Exhibit, Pair
-from monitor_tasks.pages.charts import Drawing, drawn, sketched
-from monitor_tasks.pages.numbers import NOTHING, apart, in_unit, sentence, text
-from monitor_tasks.pages.words import MARKS, STATUSES, Told, told, value_and_bound
-from monitor_tasks.report import Finding, Report, State
+from monitor_tasks.baseline import Cause
+from monitor_tasks.exhibit import Comparison, Curve, Exhibit
+from monitor_tasks.pages.numbers import NOTHING, sentence, text
+from monitor_tasks.pages.room import Room
+from monitor_tasks.pages.shown import shown
+from monitor_tasks.pages.subjects import NAMED, Known, in_a_line, in_full, reasons_of, subjects_of, unmatched_columns
+from monitor_tasks.pages.words import CAUSES, MARKS, STATUSES, seen_in, value_and_bound
+from monitor_tasks.report import Report, State
 from monitor_tasks.value import UserError
 from monitor_tasks.window import Window
 
 SIZE_LIMIT = 500_000
 """No page is larger, whatever the rows and columns are."""
-
-
-class Level(NamedTuple):
-    """How much of everything a page shows: the first level that fits is taken."""
-
-    charts: int
-    """Full charts of what broke."""
-    broken: int
-    """Columns with a violation that are told in full."""
-    cards: int
-    """Where there are at most so many other columns, each has all its numbers; else a line of one table."""
-    lines: int
-    """Lines of that table."""
-    reasons: int
-    """Reasons why something is undecided."""
-
-
-LEVELS = (
-    Level(12, 60, 40, 400, 60),
-    Level(8, 40, 16, 400, 40),
-    Level(4, 20, 0, 250, 20),
-    Level(2, 12, 0, 60, 12),
-    Level(0, 6, 0, 0, 6),
-)
-
-
-class Line(NamedTuple):
-    """One number of the window beside the baseline's, and both as bars of at most 100."""
-
-    label: str
-    here: str
-    baseline: str
-    here_bar: int
-    baseline_bar: int
-    new: bool
-    """Whether the baseline has nothing there."""
-
-
-class Shown(NamedTuple):
-    """One exhibit: its picture if it has one, and its numbers."""
-
-    title: str
-    subject: str
-    note: str
-    change: str
-    """Where the window differs most from its baseline."""
-    chart: Drawing | None
-    sketch: Drawing
-    lines: tuple[Line, ...]
-    facts: tuple[Line, ...]
-    is_histogram: bool
-
-
-class Subject(NamedTuple):
-    """What a page tells of one column, group or label."""
-
-    name: str
-    findings: tuple[Told, ...]
-    shown: Shown | None
-    short: str
-    """All its findings in one line."""
-    marks: tuple[tuple[State, int], ...]
-    """How many findings are in each state that occurs."""
-
-
-class Reason(NamedTuple):
-    """Why some constraints have no answer."""
-
-    state: State
-    because: str
-    constraints: str
+FRAMES = 6_000
+"""Bytes of the titles and the heads of tables that stand around the pieces."""
+CHARTS = 12
+"""So many subjects with a violation have a large chart."""
+CARDS = 40
+"""Up to so many subjects without a violation have a card; more are a line each."""
 
 
 def report_page(report: Report, exhibits: Sequence[Exhibit]) -> bytes:
-    """The report as one self-contained HTML file: no script, nothing remote, under 500 KB."""
-    subjects = _subjects(report, [one for one in exhibits if isinstance(one, Comparison) and one.subject])
+    """The report as one self-contained HTML file: no script, nothing remote, under 500 KB.
+
+    What matters most takes its room first: violations in full, further ones as lines, then all other columns; what has
+    no room left is counted on the page.
+    """
+    subjects = subjects_of(report, [one for one in exhibits if isinstance(one, Comparison) and one.subject])
     whole = [one for one in exhibits if isinstance(one, Curve) or not one.subject]
-    for level in LEVELS:
-        page = _page(report, subjects, whole, level)
-        if len(page) <= SIZE_LIMIT:
-            break
-    return page
+    head = _head(report)
+    room = Room(SIZE_LIMIT - FRAMES - len(_page(head, _Body())))
+    return _page(head, _body(report, subjects, whole, room))
 
 
-class _Known(NamedTuple):
-    """One subject before it is put into words."""
+class _Rows(NamedTuple):
+    """Subjects that are told in a line, those by name alone, and how many are left out."""
 
-    name: str
-    findings: tuple[Finding, ...]
-    exhibit: Comparison | None
-
-    @property
-    def states(self) -> set[State]:
-        return {one.state for one in self.findings}
+    rows: Sequence[str] = ()
+    names: Sequence[str] = ()
+    more: int = 0
 
 
-def _subjects(report: Report, exhibits: Sequence[Comparison]) -> list[_Known]:
-    """Every subject with its findings and its exhibit, in the order of the exhibits."""
-    by_subject: dict[str, list[Finding]] = {one.subject: [] for one in exhibits}
-    for finding in report.findings:
-        by_subject.setdefault(finding.constraint.subject, []).append(finding)
-    shown = {one.subject: one for one in exhibits}
-    return [_Known(name, tuple(found), shown.get(name)) for name, found in by_subject.items()]
+class _Body(NamedTuple):
+    """The pieces of a page that were given room, and how many of each kind had none."""
+
+    summary: Sequence[tuple[str, Sequence[str], int]] = ()
+    untried: int = 0
+    broken: Sequence[str] = ()
+    broken_rows: _Rows = _Rows()
+    reasons: Sequence[str] = ()
+    more_reasons: int = 0
+    whole: Sequence[str] = ()
+    more_whole: int = 0
+    others: Sequence[str] = ()
+    other_rows: _Rows = _Rows()
 
 
-def _page(report: Report, subjects: Sequence[_Known], whole: Sequence[Exhibit], level: Level) -> bytes:
-    broken = [one for one in subjects if State.BROKEN in one.states]
-    others = [one for one in subjects if State.BROKEN not in one.states and (one.name or one.findings)]
-    as_cards = len(others) <= level.cards
-    others = others if as_cards else others[: level.lines]
+def _body(report: Report, subjects: Sequence[Known], whole: Sequence[Exhibit], room: Room) -> _Body:
+    """The parts of the page in the order in which they take its room."""
+    parts: Any = _environment().get_template("parts.html.j2").module
+    broken = [one for one in subjects if one.violations]
+    others = [one for one in subjects if not one.violations and (one.name or one.findings)]
+    unmatched = unmatched_columns(subjects)
+    summary = list(_summary(parts, broken, room))
+    pictures = room.fit((parts.whole(shown(one, bool(broken))) for one in whole), 0.4)
+    reasons = list(reasons_of(report))
+    because = room.fit(map(parts.reason, reasons), 0.15)
+    told = (parts.card(in_full(one, n < CHARTS, unmatched)) for n, one in enumerate(broken))
+    cards = room.fit(told, min(0.6, 0.7 * room.beside(_names(parts, subjects), 0.3)))
+    broken_rows = _rows(parts, broken[len(cards) :], room, room.beside(_names(parts, others), 0.3))
+    closed = None
+    if len(others) <= CARDS:
+        closed = room.all(parts.closed(in_full(one, False, unmatched)) for one in others)
+    rows = _rows(parts, others, room) if closed is None else _Rows()
+    return _Body(
+        summary=summary,
+        untried=sum(not one.constraint.slices for one in report.violations),
+        broken=cards,
+        broken_rows=broken_rows,
+        reasons=because,
+        more_reasons=len(reasons) - len(because),
+        whole=pictures,
+        more_whole=len(whole) - len(pictures),
+        others=closed or (),
+        other_rows=rows,
+    )
+
+
+def _rows(parts: Any, subjects: Sequence[Known], room: Room, part: float = 1.0) -> _Rows:
+    """A line for each subject, with a picture if all have room for it; else as many as leave a name to all others."""
+    for sketch, findings in ((True, 6), (False, 2)):
+        if (rows := room.all((parts.row(in_a_line(one, sketch, findings)) for one in subjects), part)) is not None:
+            return _Rows(rows)
+    names = _names(parts, subjects)
+    rows = room.fit((parts.row(in_a_line(one, False, 1)) for one in subjects), part * room.beside(names, 0.0))
+    named = room.fit(names[len(rows) :], part)
+    return _Rows(rows, named, len(subjects) - len(rows) - len(named))
+
+
+def _names(parts: Any, subjects: Sequence[Known]) -> list[str]:
+    return [parts.name(text(one.name)) for one in subjects]
+
+
+def _summary(parts: Any, broken: Sequence[Known], room: Room) -> Iterator[tuple[str, Sequence[str], int]]:
+    """What each cause broke, a line for each subject: broken data first, since nothing else is to be trusted then."""
+    causes: tuple[Cause, ...] = ("data", "world")
+    for cause in causes:
+        found = [(one, hits) for one in broken if (hits := [x for x in one.violations if x.constraint.cause == cause])]
+        each = max(1, NAMED // (2 * len(found) or 1))
+        lines = [
+            parts.line(text(one.name), f"s{one.place}", seen_in(hit), value_and_bound(hit)[1], left)
+            for one, hits in found
+            for hit, left in zip(hits[:each], [0] * (len(hits[:each]) - 1) + [len(hits[each:])], strict=True)
+        ]
+        if lines:
+            fitting = room.fit(lines, 0.1, NAMED)
+            yield CAUSES[cause], fitting, len(lines) - len(fitting)
+
+
+def _head(report: Report) -> dict[str, Any]:
+    """What stands above the findings."""
     state, status, meaning = STATUSES[report.status]
+    return {
+        "endpoint": text(report.endpoint),
+        "monitor": text(report.monitor.replace("_", " ")),
+        "window": _span(report.window),
+        "state": state,
+        "status": status,
+        "meaning": meaning,
+        "counts": [(one, MARKS[one], len(report.having(one))) for one in State],
+        "rows": f"{report.rows:,}",
+        "baseline": text(report.baseline),
+        "model": _model(report),
+        "notes": [sentence(note) for note in report.notes[:20]],
+        "more_notes": len(report.notes[20:]),
+    }
+
+
+def _page(head: Mapping[str, Any], body: _Body) -> bytes:
     style = files("monitor_tasks.pages").joinpath("templates/report.css").read_text("utf-8")
-    page = _environment().get_template("report.html.j2").render(
-        style=style,
-        style_hash=b64encode(sha256(style.encode()).digest()).decode(),
-        endpoint=text(report.endpoint),
-        monitor=text(report.monitor.replace("_", " ")),
-        window=_span(report.window),
-        state=state,
-        status=status,
-        meaning=meaning,
-        counts=[(one, MARKS[one], len(report.having(one))) for one in State],
-        rows=f"{report.rows:,}",
-        baseline=text(report.baseline),
-        model=_model(report),
-        notes=[sentence(note) for note in report.notes[:20]],
-        broken=[_subject(one, place < level.charts) for place, one in enumerate(broken[: level.broken])],
-        more_broken=len(broken) - len(broken[: level.broken]),
-        whole=[_shown(one, bool(broken) and level.charts > 0) for one in whole],
-        reasons=(reasons := list(_reasons(report)))[: level.reasons],
-        more_reasons=len(reasons) - len(reasons[: level.reasons]),
-        others=[_subject(one, False) for one in others],
-        more_others=len(subjects) - len(broken) - len(others),
-        as_cards=as_cards,
-        marks=MARKS,
-        nothing=NOTHING,
-    )  # fmt: skip
-    return page.encode("utf-8", "replace")
+    style_hash = b64encode(sha256(style.encode()).digest()).decode()
+    template = _environment().get_template("report.html.j2")
+    return template.render(**head, **body._asdict(), style=style, style_hash=style_hash).encode("utf-8", "replace")
 
 
 @cache
 def _environment() -> Environment:
-    loader = PackageLoader("monitor_tasks.pages")
-    return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    found = Environment(
+        loader=PackageLoader("monitor_tasks.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
     )  # fmt: skip
+    found.globals |= {"marks": MARKS, "nothing": NOTHING}
+    return found
 
 
 def _span(window: str) -> str:
@@ -187,89 +183,6 @@ def _model(report: Report) -> list[tuple[str, str]]:
     if card.decision_threshold is not None:
         said["decision threshold"] = f"{card.decision_threshold:g}"
     said |= {name: str(value) for name, value in list(card.hyper_parameters.items())[:20]}
+    if more := len(card.hyper_parameters) - 20:
+        said |= {"more": f"{more} hyper-parameters in report.json"} if more > 0 else {}
     return [(text(name), text(value)) for name, value in said.items() if value]
-
-
-def _reasons(report: Report) -> Iterable[Reason]:
-    """Why constraints failed or are undecided, each reason once."""
-    for state in (State.FAILED, State.UNDECIDED):
-        grouped: dict[str, dict[str, int]] = {}  # a dict keeps an order and knows each name once
-        for one in report.having(state):
-            metric, subject = one.constraint.metric.replace("_", " "), text(one.constraint.subject, 60)
-            grouped.setdefault(one.because, {})[f"{text(metric, 60)} of {subject}" if subject else text(metric, 60)] = 1
-        for because, names in grouped.items():
-            more = f" and {len(names) - 12:,} more" if len(names) > 12 else ""
-            yield Reason(state, sentence(because), ", ".join(list(names)[:12]) + more)
-
-
-def _subject(known: _Known, chart: bool) -> Subject:
-    """The subject in words; what is broken comes first."""
-    order = (State.BROKEN, State.FAILED, State.UNDECIDED, State.KEPT)
-    findings = sorted(known.findings, key=lambda one: order.index(one.state))
-    return Subject(
-        name=text(known.name),
-        findings=tuple(told(one) for one in findings[:40]),
-        shown=_shown(known.exhibit, chart) if known.exhibit else None,
-        short="; ".join(_short(one) for one in findings[:6]),
-        marks=tuple((state, count) for state in order if (count := sum(one.state is state for one in findings))),
-    )
-
-
-def _short(finding: Finding) -> str:
-    value, bound = value_and_bound(finding)
-    mark = "" if finding.state is State.KEPT else f" {MARKS[finding.state]} {finding.state}"
-    return text(f"{finding.constraint.metric.replace('_', ' ')} {value} ({bound}){mark}")
-
-
-def _shown(exhibit: Exhibit, chart: bool) -> Shown:
-    large = drawn(exhibit) if chart and (isinstance(exhibit, Curve) or (exhibit.cuts and exhibit.pairs)) else None
-    if isinstance(exhibit, Curve):
-        lines = tuple(
-            Line(f"{x:.2f}", _height(exhibit.here, x), _height(exhibit.baseline, x), 0, 0, False)
-            for x in (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
-        )
-        note = f"across: {exhibit.across}; up: {exhibit.up}"
-        return Shown(exhibit.title, exhibit.title, note, "", large, sketched(exhibit), lines, (), False)
-    labels = _bar_labels(exhibit.cuts) if exhibit.cuts else [pair.label for pair in exhibit.pairs]
-    top = max((abs(x) for pair in exhibit.pairs for x in (pair.here, pair.baseline) if x is not None), default=0) or 1
-    return Shown(
-        title=text(exhibit.title),
-        subject=text(exhibit.subject or exhibit.title),
-        note=sentence(exhibit.note),
-        change=_change(labels, exhibit.pairs),
-        chart=large,
-        sketch=sketched(exhibit),
-        lines=tuple(_line(label, pair, top) for label, pair in zip(labels, exhibit.pairs, strict=True)),
-        facts=tuple(_line(pair.label, pair, 0) for pair in exhibit.facts),
-        is_histogram=bool(exhibit.cuts),
-    )
-
-
-def _line(label: str, pair: Pair, top: float) -> Line:
-    here, baseline = (round(100 * abs(x or 0) / top) if top else 0 for x in (pair.here, pair.baseline))
-    new = pair.unit == "share" and bool(pair.here) and pair.baseline == 0
-    return Line(text(label), in_unit(pair.here, pair.unit), in_unit(pair.baseline, pair.unit), here, baseline, new)
-
-
-def _bar_labels(cuts: Sequence[float]) -> list[str]:
-    shown = apart(cuts)
-    return [f"up to {shown[0]}", *(f"{low} to {high}" for low, high in pairwise(shown)), f"over {shown[-1]}"]
-
-
-def _change(labels: Sequence[str], pairs: Sequence[Pair]) -> str:
-    """Where the two differ most; nothing where they do not, or where one is unknown."""
-    known = [(abs(pair.here - pair.baseline), place) for place, pair in enumerate(pairs)
-             if pair.here is not None and pair.baseline is not None]  # fmt: skip
-    if not known or (most := max(known, key=lambda one: (one[0], -one[1])))[0] == 0:
-        return ""
-    pair = pairs[most[1]]
-    here, baseline = in_unit(pair.here, pair.unit), in_unit(pair.baseline, pair.unit)
-    return f"largest change: {text(labels[most[1]], 60)}, {here} here and {baseline} in the baseline"
-
-
-def _height(points: Sequence[tuple[float, float]], x: float) -> str:
-    """How high a rising curve stands at `x`, in percent."""
-    for (left, low), (right, high) in pairwise(points):
-        if left <= x <= right and left < right:
-            return in_unit(low + (high - low) * (x - left) / (right - left), "share")
-    return in_unit(None, "share")

@@ -1,5 +1,6 @@
 """Artifacts as tables in a terminal."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from monitor_tasks.pages.numbers import sentence, text
+from monitor_tasks.pages.words import seen_in, value_and_bound, why_undecided
 from monitor_tasks.report import Report, State
 
 FATES = ("read", "used", "quarantined", "duplicate", "out_of_window")
@@ -33,14 +36,25 @@ def ledger_table(ledger: Mapping[str, Any]) -> Group:
 
 
 def report_table(report: Report) -> Group:
-    """The status, the broken constraints, and why others could not be decided."""
-    counts = ", ".join(f"{len(report.having(state))} {state}" for state in State)
-    table = Table("check", "column", "what")
-    for one in report.violations:
-        table.add_row(*(escape(text) for text in (one.constraint.check, one.constraint.subject, one.because)))
-    notes = sorted({one.because for one in report.having(State.UNDECIDED)} | set(report.notes))
-    head = f"{report.status}: {report.rows} rows; constraints: {counts}"
-    return Group(head, *([table] if report.violations else []), *(escape(f"note: {text}") for text in notes))
+    """The status, what broke in plain words, and why others could not be decided."""
+    counts = ", ".join(f"{len(report.having(state)):,} {state}" for state in State)
+    table = Table(
+        *(Column(title, overflow="fold") for title in ("column", "what was seen, and by which check", "allowed"))
+    )
+    for one in sorted(report.violations, key=lambda one: one.constraint.cause):
+        told = f"{seen_in(one)}\n{text(one.constraint.check)}"
+        cells = (text(one.constraint.subject), told, value_and_bound(one)[1])
+        table.add_row(*map(escape, cells))
+    head = f"{report.status}: {report.rows:,} rows; constraints: {counts}"
+    notes = (*_undecided(report), *map(sentence, report.notes))
+    return Group(head, *([table] if report.violations else []), *(escape(f"note: {one}") for one in notes))
+
+
+def _undecided(report: Report) -> Iterator[str]:
+    """Why constraints failed or are undecided, each reason once."""
+    for state in (State.FAILED, State.UNDECIDED):
+        for because, count in Counter(why_undecided(one)[0] for one in report.having(state)).items():
+            yield f"{count:,} {state}: {because}"
 
 
 class ReadingProgress(Progress):

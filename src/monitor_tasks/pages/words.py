@@ -1,11 +1,12 @@
-"""Findings in words: the value, its bound, how many rows, how sure, why the bound is there, and what to look at."""
+"""Findings in words: what was seen, what was expected, how sure that is, what it means, and what to look at."""
 
-from math import isfinite
 from typing import NamedTuple
 
 from monitor_tasks.baseline import Constraint, Metric
 from monitor_tasks.pages.charts import Drawing, bullet
-from monitor_tasks.pages.numbers import NOTHING, apart, number, sentence, text
+from monitor_tasks.pages.evidence import evidence, false_alarms, sizes
+from monitor_tasks.pages.numbers import NOTHING, apart_on, sentence, text
+from monitor_tasks.pages.vocabulary import seen, word
 from monitor_tasks.report import Finding, State, Status
 
 STATUSES = {
@@ -24,13 +25,20 @@ CAUSES = {
     "data": "broken data: mend the source; retraining on it would teach the model the fault",
     "world": "a changed world: the data may be right and the model out of date",
 }
-SHARES = ("completeness", "domain_share", "type_match")
-"""Metrics that are a part of the cells."""
 LOOK_AT = {
     "data_type_check": "the kinds of cells below, and what changed in the code or schema that sends this column",
     "completeness_check": "the source of this column: a join, a default or a job upstream that stopped filling it",
     "categorical_values_check": "the values below that the baseline has not, and who began to send them",
     "baseline_drift_check": "where this window leaves the baseline in the picture below, and since when",
+    "range_check": "the smallest and the largest number below, and the unit that the source sends",
+    "constant_check": "whether the source still measures, or sends a default",
+    "format_check": "how the texts are written below, and what changed in the code that writes them",
+    "encoding_check": "how the source's bytes are decoded: UTF-8 read as Latin-1, or texts that were cut",
+    "class_balance_check": "the shares of the classes below; of a prediction the model's own inputs too",
+    "duplicate_rows_check": "whether records are sent or captured twice: the ledger of the same window",
+    "correlation_drift_check": "the other column of the pair too, and how each of them is filled",
+    "mmd_drift_check": "the columns below that drift by themselves; if none does, how they go together",
+    "domain_classifier_drift_check": "the columns that tell the rows apart, the strongest first",
     "missing_column_check": "the columns below that this window has not, and the capture's input_names",
     "extra_column_check": "the columns below that the baseline has not, and the capture's input_names",
     "feature_attribution_drift_check": "the features that changed places below, and their data quality in this window",
@@ -39,15 +47,8 @@ LOOK_AT = {
     "GreaterThanThreshold": "the outcomes below, and the data quality of the same window",
     "expectation": "the result of this expectation in expectations.json",
 }
-
-
-ABOUT = {
-    "column_count": "how many columns the rows have",
-    "domain_share": "the share of cells whose value the baseline knows",
-    "drift_linf": "the largest difference between this window's distribution and the baseline's (L-infinity)",
-    "shap": "how well the ranking of the features agrees with the baseline's (nDCG; 1 is the same ranking)",
-    "type_match": "the share of cells that have the baseline's type",
-}
+_LOOK_AT = "the numbers below, and what sends them"
+_LOOK_AT_DRIFT = LOOK_AT["baseline_drift_check"]
 
 
 class Told(NamedTuple):
@@ -55,90 +56,84 @@ class Told(NamedTuple):
 
     state: State
     what: str
-    about: str
-    """What the metric is, where its name does not say it."""
+    """The metric's name in words."""
+    check: str
+    seen: str
+    """What was seen, as a sentence."""
     value: str
     bound: str
-    rows: str
-    sure: str
-    because: str
+    rule: str
+    """What was expected, as the sentence that suggested it."""
     reason: str
+    """What that was learned from."""
+    sure: str
+    false_alarms: str
+    """In how many slices of the reference it would have been one; empty where that was not tried."""
+    because: str
     cause: str
     look_at: str
+    rows: str
     picture: Drawing | None
 
 
 def told(finding: Finding) -> Told:
     """The finding in words."""
     constraint, metric = finding.constraint, finding.metric
+    line = word(constraint, metric)
     value, bound = value_and_bound(finding)
     return Told(
         state=finding.state,
-        what=text(constraint.metric.replace("_", " ")),
-        about=ABOUT.get(constraint.metric) or text((metric.details if metric else {}).get("description", "")),
+        what=line.what,
+        check=text(constraint.check),
+        seen=seen_in(finding),
         value=value,
         bound=bound,
-        rows=_rows(metric) if metric else NOTHING,
-        sure=_sure(metric, constraint) if metric else NOTHING,
-        because=sentence(finding.because),
+        rule=sentence(constraint.rule),
         reason=sentence(constraint.reason),
+        sure=evidence(line, metric, constraint) if metric else NOTHING,
+        false_alarms=false_alarms(constraint),
+        because=sentence(finding.because),
         cause=CAUSES[constraint.cause],
-        look_at=LOOK_AT.get(constraint.check, "the column below, and what sends it"),
+        look_at=LOOK_AT.get(constraint.check, _LOOK_AT_DRIFT if metric_drifts(constraint) else _LOOK_AT),
+        rows=sizes(line, metric) if metric else NOTHING,
         picture=_picture(metric, constraint) if metric else None,
     )
 
 
+def metric_drifts(constraint: Constraint) -> bool:
+    """Whether a constraint compares a distribution with the baseline's."""
+    return constraint.metric.startswith("drift_")
+
+
+def seen_in(finding: Finding) -> str:
+    """What was seen, as a sentence; of an expectation what Great Expectations says."""
+    constraint, metric = finding.constraint, finding.metric
+    line = word(constraint, metric)
+    if metric is None or constraint.check == "expectation":
+        return f"{line.what}: {sentence(finding.because or finding.state)}"
+    return seen(line, value_and_bound(finding)[0], constraint, metric)
+
+
 def value_and_bound(finding: Finding) -> tuple[str, str]:
-    """What was measured and what is allowed, in digits that tell the two apart."""
+    """What was measured and what is allowed, on the metric's scale, in digits that tell the two apart."""
     constraint, value = finding.constraint, finding.metric.value if finding.metric else None
     lower, upper = constraint.lower, constraint.upper
     known = [one for one in (value, lower, upper) if one is not None]
-    shown = dict(zip(known, apart(known), strict=True))
+    shown = dict(zip(known, apart_on(word(constraint, finding.metric).scale, known), strict=True))
     least, most = (None if bound is None else shown[bound] for bound in (lower, upper))
     if least and most:
-        bound = f"{least} to {most}"
+        bound = f"exactly {least}" if least == most else f"{least} to {most}"
     else:
         bound = f"at least {least}" if least else f"at most {most}" if most else NOTHING
     return NOTHING if value is None else shown[value], bound
 
 
-def _rows(metric: Metric) -> str:
-    if metric.name in SHARES and metric.value is not None:
-        return f"{round((1 - metric.value) * metric.n):,} of {metric.n:,} cells"
-    groups = [metric.details.get(name) for name in ("rows_in_group", "rows_outside")]
-    if None not in groups:
-        return f"{groups[0]:,} in the group, {groups[1]:,} outside"
-    return f"{metric.n:,} rows"
-
-
-def _sure(metric: Metric, constraint: Constraint) -> str:
-    details, known = metric.details, []
-    if isinstance(p_value := details.get("p_value"), float):
-        known.append(f"p = {number(p_value)}")
-    if metric.deviation is not None:
-        known.append(f"± {number(metric.deviation)} is one standard deviation by chance")
-        if (beyond := _beyond(metric, constraint)) is not None:
-            known.append(f"{number(beyond, 2)} of them beyond the bound")
-    if isinstance(distance := details.get("distance"), float) and "n_baseline" in details:
-        sizes = f"{metric.n:,} cells against {details['n_baseline']:,}"
-        robust = constraint.expected[:1] == ("Robust",)
-        known.append(f"{number(distance)} apart{' before chance is taken off' if robust else ''}, {sizes}")
-    if isinstance(size := details.get("sample_size"), int):
-        known.append(f"on a sample of {size:,} explained rows")
-    if constraint.margin:
-        known.append(f"{constraint.margin:g} are allowed")
-    return "; ".join(known) or f"every one of {metric.n:,} was counted; nothing is put down to chance"
-
-
-def _beyond(metric: Metric, constraint: Constraint) -> float | None:
-    """How many deviations outside; None where it is inside, or where the deviation is 0."""
-    value, deviation = metric.value, metric.deviation
-    if value is None or not deviation:
-        return None
-    below = constraint.lower - value if constraint.lower is not None else 0.0
-    above = value - constraint.upper if constraint.upper is not None else 0.0
-    outside = max(below, above) / deviation
-    return outside if outside > 0 and isfinite(outside) else None
+def why_undecided(finding: Finding) -> tuple[str, str]:
+    """Why there is no answer, and what of it holds for this constraint alone."""
+    needed, metric = finding.constraint.minimum_rows, finding.metric
+    if finding.state is State.UNDECIDED and metric is not None and metric.n < needed:
+        return "not enough data", f"{metric.n:,} of {needed:,} {word(finding.constraint, metric).of}"
+    return sentence(finding.because), ""
 
 
 def _picture(metric: Metric, constraint: Constraint) -> Drawing | None:
