@@ -150,3 +150,19 @@ def test_a_bound_that_a_user_set_in_sagemakers_file_is_exact() -> None:
     feature["completeness"] = 0.8998
     found = checked(fewer, {**files, "constraints.json": json.dumps(edited).encode()})
     assert "completeness_check steady" in states(found, State.BROKEN)
+
+
+def test_great_expectations_gives_way_to_chance_as_the_constraint_does() -> None:
+    said = {"drift": {"table": ["domain_classifier"]}, "class_balance": ["email"]}
+    gaps, more = ([None if row % 50 < few else float(row) for row in range(ROWS)] for few in (1, 2))
+    files = suggest("data_quality", settings(**said), table(steady=gaps))
+    few = table(100, seed=5, steady=more[:100])
+    found = checked(few, files, **said)
+    kept = {f"{one.constraint.check} {one.constraint.subject}": one for one in found.findings}[
+        "completeness_check steady"
+    ]
+    assert kept.metric is not None
+    assert kept.metric.value is not None
+    assert kept.metric.value < (kept.constraint.lower or 0)
+    assert kept.state is State.KEPT
+    assert not states(found, State.FAILED)

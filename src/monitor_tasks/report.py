@@ -134,15 +134,23 @@ def _judge_one(metric: Metric | None, constraint: Constraint) -> Finding:
         state, because = State.UNDECIDED, metric.because
     elif constraint.margin and metric.deviation is None:
         state, because = State.UNDECIDED, f"{metric.n} rows are too few to tell {constraint.metric} from chance"
-    elif constraint.lower is not None and not metric.value + _slack(metric, constraint) >= constraint.lower:
-        state, because = State.BROKEN, f"{metric.value} is below {constraint.lower}"
-    elif constraint.upper is not None and not metric.value - _slack(metric, constraint) <= constraint.upper:
-        state, because = State.BROKEN, f"{metric.value} is above {constraint.upper}"
     else:
-        state, because = State.KEPT, ""
+        lower, upper = bounds(constraint, metric)
+        if lower is not None and not metric.value >= lower:
+            state, because = State.BROKEN, f"{metric.value} is below {constraint.lower}"
+        elif upper is not None and not metric.value <= upper:
+            state, because = State.BROKEN, f"{metric.value} is above {constraint.upper}"
+        else:
+            state, because = State.KEPT, ""
     return Finding(constraint=constraint, metric=metric, state=state, because=because)
 
 
-def _slack(metric: Metric, constraint: Constraint) -> float:
-    """How far the metric may lie outside a bound by the chance of its sample."""
-    return constraint.margin * (metric.deviation or 0.0)
+def bounds(constraint: Constraint, metric: Metric) -> tuple[float | None, float | None]:
+    """The constraint's lower and upper bound, as far as they give way to the chance of the metric's sample.
+
+    >>> bounds(Constraint(check="a", metric="b", lower=0.9, margin=2), Metric(name="b", value=0.8, n=9, deviation=0.1))
+    (0.7, None)
+    """
+    slack = constraint.margin * (metric.deviation or 0.0)
+    lower, upper = constraint.lower, constraint.upper
+    return None if lower is None else lower - slack, None if upper is None else upper + slack

@@ -6,12 +6,17 @@ from collections.abc import Callable, Mapping
 from monitor_tasks.baseline import Constraint
 from monitor_tasks.monitors.expectations.results import Expectation
 from monitor_tasks.profiles.cells import BOOLEAN, FRACTIONAL, INTEGRAL
+from monitor_tasks.report import Finding, bounds
 
 _REGEXES = {"Integral": INTEGRAL, "Fractional": FRACTIONAL, "Boolean": BOOLEAN}
 
 
-def expectation_of(constraint: Constraint, number: int) -> Expectation:
-    """The expectation that says what the constraint says; its `number` finds its result again."""
+def expectation_of(finding: Finding, number: int) -> Expectation:
+    """The expectation that says what the constraint says, chance included; its `number` finds its result again."""
+    constraint, metric = finding.constraint, finding.metric
+    if metric is not None:
+        lower, upper = bounds(constraint, metric)
+        constraint = constraint.model_copy(update={"lower": lower, "upper": upper})
     expectation = _STANDARD.get(constraint.metric, _on_metric)(constraint) or _on_metric(constraint)
     return expectation | {"meta": {"number": number, "constraint": constraint.key}}
 

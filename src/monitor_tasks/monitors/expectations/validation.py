@@ -51,7 +51,7 @@ def _answer_ours(profile: TableProfile, findings: Sequence[Finding]) -> Results:
     decided = {n: finding for n, finding in enumerate(findings) if finding.state in (State.KEPT, State.BROKEN)}
     metrics = [finding.metric for finding in decided.values() if finding.metric]
     measured = {(metric.name, metric.subject): metric.value for metric in metrics}
-    compiled = {n: expectation_of(finding.constraint, n) for n, finding in decided.items()}
+    compiled = {n: expectation_of(finding, n) for n, finding in decided.items()}
     return run(compiled, Known(profile, measured, as_text=True))
 
 
