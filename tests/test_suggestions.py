@@ -54,7 +54,8 @@ def test_a_season_raises_false_alarms_and_a_steady_column_none() -> None:
     assert season.alarms >= 6
     assert steady.alarms <= 2
     assert found["data_type_check:type_match:pin"].alarms == 0
-    assert found["range_check:minimum:steady"].slices == 10, "what is disabled is tried too"
+    smallest = found["range_check:minimum:steady"]
+    assert (smallest.slices, smallest.alarms) == (10, 1), "what is disabled is tried too; one slice has the smallest"
 
 
 def test_a_reference_too_small_for_slices_is_tried_by_none() -> None:

@@ -49,7 +49,7 @@ class Constraint(Value):
     reason: str = ""
     """What the rule saw in the reference: the value that the bounds were learned from."""
     slices: int = 0
-    """By how many slices in time of the reference it was tried: each judged against all others."""
+    """By how many slices in time of the reference it was tried: each judged as all others would suggest it."""
     alarms: int = 0
     """In how many of these slices it was broken: its false alarms, since the reference is what is right."""
     expected: tuple[str, ...] = ()

@@ -202,16 +202,16 @@ def _sliced(monitor: Any, table: Stored, edges: Edges, rows: int) -> list[TableP
 def _tried(
     monitor: Any, constraints: tuple[Constraint, ...], slices: list[TableProfile], edges: Edges
 ) -> tuple[Constraint, ...]:
-    """The constraints, each judged in every slice of the reference against all other slices."""
+    """The constraints, each tried in every slice of the reference as all other slices would suggest it."""
     if len(slices) < 2:
         return constraints
-    judged = tuple(one.model_copy(update={"enabled": True}) for one in constraints)
     before = list(accumulate(slices, initial=TableProfile()))
     after = list(accumulate(reversed(slices), initial=TableProfile()))[::-1]
-    findings = [
-        judge(monitor.measure(one, Baseline("", judged, before[place] + after[place + 1], edges)), judged)
-        for place, one in enumerate(slices)
-    ]
+    findings = []
+    for place, one in enumerate(slices):
+        others = before[place] + after[place + 1]
+        judged = tuple(rule.model_copy(update={"enabled": True}) for rule in monitor.suggest([others]))
+        findings.append(judge(monitor.measure(one, Baseline("", judged, others, edges)), judged))
     return tried(constraints, findings)
 
 
