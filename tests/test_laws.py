@@ -15,10 +15,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from monitor_tasks.baseline import Baseline, Constraint
+from monitor_tasks.monitors.model_quality import PROBLEMS
 from monitor_tasks.monitors.settings import MONITORS, CategoricalMethod, NumericMethod
 from monitor_tasks.on_tables import check, read_baseline, suggest
-from monitor_tasks.profiles import coded, columns, groups, scores
+from monitor_tasks.profiles import classes, coded, columns, groups, residuals, scores
 from monitor_tasks.profiles.columns import Edges, TableProfile
+from monitor_tasks.profiles.extras import Also
 from monitor_tasks.report import Finding, Report, State, judge
 from monitor_tasks.value import Value
 
@@ -149,6 +151,13 @@ BY_SCORE = {
     "predicted_label": "score", "probability_threshold": 0.5, "label_values_or_threshold": [1], "facets": FACETS,
     "group_variable": "city",
 }  # fmt: skip
+
+
+def every_metric(problem_type: Any, **more: Any) -> dict[str, Any]:
+    """Settings of model quality that have all metrics of a problem type judged."""
+    return {"problem_type": problem_type, "further_metrics": tuple(PROBLEMS[problem_type].further), **more}
+
+
 EVERY_METHOD = {"numeric": get_args(NumericMethod), "categorical": get_args(CategoricalMethod)}
 NEEDS = {
     "data_quality": Need(
@@ -190,6 +199,14 @@ NEEDS = {
                 {"probability_attribute": "score"},
                 {"inference_attribute": "class"},
                 {"probability_attribute": "score", "inference_attribute": "class"},
+                every_metric("BinaryClassification", probability_attribute="score"),
+                every_metric("MulticlassClassification", inference_attribute="class"),
+                every_metric(
+                    "MulticlassClassification",
+                    inference_attribute="class",
+                    class_probability_attributes={"0": "score", "1": "score"},
+                ),
+                every_metric("Regression", inference_attribute="score"),
             )
             for rule in ("observed", "interval")
         ],
@@ -307,6 +324,7 @@ def test_so_it_does_where_there_are_more_values_than_are_kept(
     with pytest.MonkeyPatch.context() as patch:
         for room, limit in (
             *((columns, "TEXT_LIMIT"), (columns, "NUMBER_LIMIT"), (scores, "SCORE_LIMIT")),
+            *((classes, "CLASS_LIMIT"), (residuals, "RESIDUAL_LIMIT")),
             *((coded, "VALUE_LIMIT"), (coded, "VALUE_LIMIT"), (groups, "VALUE_LIMIT"), (groups, "PAIR_LIMIT")),
         ):
             patch.setattr(room, limit, 3)
@@ -334,6 +352,44 @@ def test_tables_of_different_columns_add_up_too(one: pa.Table, two: pa.Table, th
     a, b, c = (TableProfile.of(table) for table in (one, two, three))
     assert ((a + b) + c).to_json() == (a + (b + c)).to_json() == ((c + b) + a).to_json()
     assert (a + TableProfile()).to_json() == (TableProfile() + a).to_json() == a.to_json()
+
+
+EXTRAS = {
+    "few rows": Also(sample=3),
+    "all rows": Also(sample=10_000),
+    "correlations": Also(correlations=True),
+    "rows and correlations": Also(sample=5, correlations=True),
+}
+"""What a table's profile may remember beside its columns: the laws hold for each."""
+every_extra = pytest.mark.parametrize("also", EXTRAS.values(), ids=EXTRAS)
+
+
+@every_extra
+@FEWER
+@given(table=tables_of(CAPTURED), chance=randoms)
+def test_what_is_remembered_beside_columns_is_a_sum_too(also: Also, table: pa.Table, chance: random.Random) -> None:
+    edges = chance.choice([Edges.of(table), None])
+    profile = partial(TableProfile.of, edges=edges, also=also)
+    adds_up(profile, table, chance)
+    one, two, three, _ = map(profile, split(table, chance))
+    assert ((one + two) + three).to_json() == (one + (two + three)).to_json() == ((three + two) + one).to_json()
+    for zero in (TableProfile(), profile(table.slice(0, 0)), TableProfile.of(table.slice(0, 0))):
+        assert (zero + one).to_json() == (one + zero).to_json() == one.to_json()
+    again = TableProfile.from_json(one.to_json())
+    assert again == one
+    assert again.to_json() == one.to_json()
+
+
+@FEW
+@given(tables_of(CAPTURED), tables_of(CAPTURED), tables_of(CAPTURED), st.lists(st.booleans(), min_size=3, max_size=3))
+def test_samples_of_different_columns_add_up_and_are_dropped_where_one_is_lacking(
+    one: pa.Table, two: pa.Table, three: pa.Table, asked: list[bool]
+) -> None:
+    known = zip((one, two, three), asked, strict=True)
+    a, b, c = (TableProfile.of(table, None, Also(sample=5 * ask)) for table, ask in known)
+    assert ((a + b) + c).to_json() == (a + (b + c)).to_json() == ((c + b) + a).to_json()
+    with_rows = [profile.sample for profile in (a, b, c) if profile.rows]
+    assert ((a + b + c).sample is None) == (None in with_rows if with_rows else not any(asked))
 
 
 @FEW
@@ -383,7 +439,8 @@ def test_a_baseline_and_a_report_survive_their_files(name: str, data: st.DataObj
     files = suggest(name, settings_, table)
     known = read_baseline("id", name, settings_, files.get)
     baseline, edges = suggested(name, MONITORS[name].monitor(settings_), table)
-    assert sorted(map(repr, known.baseline.constraints)) == sorted(map(repr, baseline.constraints))
+    untried = [one.model_copy(update={"slices": 0, "alarms": 0}) for one in known.baseline.constraints]
+    assert sorted(map(repr, untried)) == sorted(map(repr, baseline.constraints))
     assert known.baseline.profile == baseline.profile
     assert known.edges.id == edges.id
     for seen in (table, window):

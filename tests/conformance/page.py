@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from tests.conformance import columns, files, predictions, problem_types
+from tests.conformance import columns, files, predictions, problem_types, rows
 from tests.conformance.case import Case
 from tests.conformance.unproven import DIFFERENCES, UNPROVEN
 from tests.documents import table
@@ -37,6 +37,7 @@ SECTIONS: Mapping[str, Sequence[Case]] = {
     "Files of SageMaker": files.CASES,
     "Drift": columns.DRIFT,
     "Cells": columns.CELLS,
+    "Rows, texts, predictions and chance": rows.CASES,
     "Model quality": predictions.PERFORMANCE,
     "Model quality, several classes": problem_types.MULTICLASS,
     "Model quality, regression": problem_types.REGRESSION,

@@ -52,7 +52,11 @@ UNPROVEN = (
         "`ChiSquared`: whether p-value or statistic is compared, and in which direction",
         "read, kept and switched off, with the reason; `chi_square` of ours is another test",
     ),
-    Fact(f"{MODEL}: statistics", "deviations: seed and formula of the resampling", "200 resamples; not compared"),
+    Fact(
+        f"{MODEL}: statistics",
+        "deviations: seed and formula of the resampling",
+        "of counts 1,000 resamples, of a regression's rows 200; not compared",
+    ),
     Fact(f"{MODEL}: statistics", "keys of a file without probabilities", "curves and AUC are left out"),
     Fact(f"{MODEL}: merge", "two labels of one id", "the first one counts, the other is told as conflicting"),
     Fact(

@@ -28,6 +28,33 @@ def profile(labels: Any, scores: Any = None, classes: Any = None) -> ScoreProfil
     return ScoreProfile.of(pa.array(np.asarray(labels, np.int64)), Predictions(*as_column))
 
 
+ONE_CLASS = {
+    "balanced_accuracy": "all labels are of one class",
+    "matthews_correlation": "all labels or all predictions are of one class",
+}
+OF_SCORES = ["auc", "average_precision", "log_loss", "brier_score", "expected_calibration_error"]
+
+
+def by_bin(labels: Any, scores: Any) -> float:
+    """The expected calibration error, bin by bin."""
+    bins = np.minimum(np.floor(scores * 16), 15)
+    parts = [bins == place for place in range(16)]
+    return sum(abs(scores[part].mean() - labels[part].mean()) * part.mean() for part in parts if part.any())
+
+
+def of_scikit_learn(labels: Any, scores: Any, classes: Any) -> dict[str, float | None]:
+    """What is defined of the metrics that SageMaker does not know."""
+    both = len(set(labels)) == 2
+    return {
+        "balanced_accuracy": sk.balanced_accuracy_score(labels, classes) if both else None,
+        "matthews_correlation": sk.matthews_corrcoef(labels, classes) if both and len(set(classes)) == 2 else None,
+        "average_precision": sk.average_precision_score(labels, scores) if labels.any() else None,
+        "log_loss": sk.log_loss(labels, scores, labels=[0, 1]) if len(labels) else None,
+        "brier_score": sk.brier_score_loss(labels, scores, pos_label=1) if len(labels) else None,
+        "expected_calibration_error": by_bin(labels, scores) if len(labels) else None,
+    }
+
+
 @given(SMALL)
 def test_metrics_are_those_of_scikit_learn_on_the_rows(rows: list[tuple[bool, float, bool]]) -> None:
     labels, scores, classes = (np.array([row[place] for row in rows], np.float64) for place in range(3))
@@ -43,6 +70,7 @@ def test_metrics_are_those_of_scikit_learn_on_the_rows(rows: list[tuple[bool, fl
     }
     for name, beta in (("f0_5", 0.5), ("f1", 1.0), ("f2", 2.0)):
         expected[name] = sk.fbeta_score(labels, classes, beta=beta) if positives or predicted else None
+    expected |= of_scikit_learn(labels, scores, classes)
     if expected["recall"] is not None:
         expected["false_negative_rate"] = 1 - expected["recall"]
     if expected["true_negative_rate"] is not None:
@@ -57,7 +85,7 @@ def test_what_is_undefined_says_why_and_what_is_defined_does_not(rows: list[tupl
     found = profile(*(np.array([row[place] for row in rows], np.float64) for place in range(3)))
     for one in (*measured(found).values(), *best_constant(found).values()):
         assert (one.value is None) == bool(one.because)
-        assert one.value is None or 0 <= one.value <= 1
+        assert one.value is None or -1 <= one.value <= 37
         assert one.deviation is None
 
 
@@ -130,7 +158,7 @@ def test_a_constant_classifier_predicts_the_more_frequent_label(churn: ScoreProf
 @pytest.mark.parametrize(
     ("labels", "scores", "classes", "because"),
     [
-        ([], [], [], dict.fromkeys([*performance._MEASURES, "auc"], "no row has both a label and a usable prediction")),
+        ([], [], [], dict.fromkeys(performance.METRICS, "no row has both a label and a usable prediction")),
         (
             [0, 0],
             [0.1, 0.2],
@@ -139,16 +167,26 @@ def test_a_constant_classifier_predicts_the_more_frequent_label(churn: ScoreProf
                 **dict.fromkeys(["recall", "true_positive_rate", "false_negative_rate", "auc"], "no label is 1"),
                 "precision": "no prediction is 1",
                 **dict.fromkeys(["f0_5", "f1", "f2"], "no label and no prediction is 1"),
+                "average_precision": "no label is 1",
+                **ONE_CLASS,
             },
         ),
         (
             [1, 1],
             [0.9, 0.2],
             None,
-            dict.fromkeys(["true_negative_rate", "false_positive_rate", "auc"], "no label is 0"),
+            {**dict.fromkeys(["true_negative_rate", "false_positive_rate", "auc"], "no label is 0"), **ONE_CLASS},
         ),
-        ([1, 0], [0.2, 0.2], None, {"precision": "no prediction is 1"}),
-        ([1, 0], None, [1, 0], {"auc": "there are no probabilities"}),
+        (
+            [1, 0],
+            [0.2, 0.2],
+            None,
+            {
+                "precision": "no prediction is 1",
+                "matthews_correlation": "all labels or all predictions are of one class",
+            },
+        ),
+        ([1, 0], None, [1, 0], dict.fromkeys(OF_SCORES, "there are no probabilities")),
     ],
 )
 def test_reasons(labels: Any, scores: Any, classes: Any, because: dict[str, str]) -> None:

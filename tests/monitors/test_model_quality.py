@@ -14,7 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monitor_tasks.baseline import Baseline
-from monitor_tasks.monitors.model_quality import CONSTRAINED, ModelQuality, find_column
+from monitor_tasks.monitors.model_quality import PROBLEMS, ModelQuality
+from monitor_tasks.monitors.model_quality.problem import find_column
 from monitor_tasks.monitors.settings import ModelQualitySettings
 from monitor_tasks.profiles import scores as profiles
 from monitor_tasks.profiles.scores import ScoreProfile
@@ -25,6 +26,7 @@ from monitor_tasks.value import UserError
 LABELS = st.none() | st.sampled_from(["0", "1", "0.0", "1.0", "maybe", ""])
 SCORES = st.none() | st.sampled_from(["0", "1", "0.5", "0.25", "x", "1.5"]) | st.floats(0, 1).map(repr)
 CLASSES = st.none() | st.sampled_from(["0", "1", "1.0", "2", "yes"])
+CONSTRAINED = tuple(PROBLEMS["BinaryClassification"].constrained)
 randoms = st.randoms(use_true_random=False)
 
 
@@ -243,11 +245,11 @@ def test_the_interval_rule_carries_the_value_and_asks_for_rows_enough_to_know_a_
 
 def test_statistics_are_in_sagemakers_order(churn: pa.Table) -> None:
     printed = [
-        "item_count", "confusion_matrix", "recall", "precision", "accuracy", "recall_best_constant_classifier",
-        "precision_best_constant_classifier", "accuracy_best_constant_classifier", "true_positive_rate",
-        "true_negative_rate", "false_positive_rate", "false_negative_rate", "receiver_operating_characteristic_curve",
-        "precision_recall_curve", "auc", "f0_5", "f1", "f2", "f0_5_best_constant_classifier",
-        "f1_best_constant_classifier", "f2_best_constant_classifier",
+        "problem_type", "item_count", "confusion_matrix", "recall", "precision", "accuracy",
+        "recall_best_constant_classifier", "precision_best_constant_classifier", "accuracy_best_constant_classifier",
+        "true_positive_rate", "true_negative_rate", "false_positive_rate", "false_negative_rate",
+        "receiver_operating_characteristic_curve", "precision_recall_curve", "auc", "f0_5", "f1", "f2",
+        "f0_5_best_constant_classifier", "f1_best_constant_classifier", "f2_best_constant_classifier",
     ]  # fmt: skip
     assert list(CHURN.statistics(CHURN.profile(churn))) == printed
     by_class = monitor(probability_attribute=None, inference_attribute="prediction")

@@ -7,6 +7,7 @@ from operator import add
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -163,3 +164,14 @@ def test_the_ends_of_the_unit_interval_lie_on_steps_of_their_own() -> None:
     assert ends.scores[0] == 0.5 / SCORE_LIMIT
     assert ends.scores[-1] == 1 - 0.5 / SCORE_LIMIT
     assert ends.counts.sum() == SCORE_LIMIT + 3
+
+
+def test_losses_of_the_first_form_are_read_off_the_scores() -> None:
+    chance = np.random.default_rng(4)
+    scores = chance.random(500).round(2)
+    found = ScoreProfile.of(pa.array((chance.random(500) < scores).astype(int)), Predictions(pa.array(scores)))
+    first = orjson.loads(found.to_json())
+    del first["losses"]
+    assert ScoreProfile.from_json(orjson.dumps({**first, "schema_version": 1})) == found
+    by_class = ScoreProfile.of(pa.array([0, 1]), Predictions(None, pa.array([0, 1])))
+    assert by_class.losses == ScoreProfile().losses

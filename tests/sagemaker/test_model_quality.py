@@ -131,8 +131,11 @@ def test_scientific_notation_and_unknown_keys_are_read() -> None:
     ("text", "expected"),
     [
         (b"{", "whole file"),
-        (b"{}", "binary_classification_constraints: Field required"),
-        (b'{"regression_constraints": {}}', "binary_classification_constraints: Field required"),
+        (b"{}", "one of binary_classification_constraints, multiclass_classification_constraints"),
+        (
+            b'{"binary_classification_constraints": {}, "regression_constraints": {}}',
+            "regression_constraints is required",
+        ),
         (b'{"binary_classification_constraints": {"auc": {"threshold": 1}}}', "auc.comparison_operator"),
         (
             b'{"binary_classification_constraints": {"auc": {"threshold": "NaN", '
@@ -200,3 +203,99 @@ def test_a_violation_below_200_rows_says_nan() -> None:
     constraint = Constraint(check="LessThanThreshold", metric="recall", lower=0.9)
     found = judge([Metric(name="recall", value=0.5, n=50)], [constraint])
     assert b"Metric recall with 0.5 +/- NaN was LessThanThreshold '0.9'" in violations_json(found)
+
+
+LINES = 300
+KINDS = {
+    "MulticlassClassification": (
+        pa.table({"label": ["a", "b", "b"] * 100, "p": ["a", "b", "a"] * 100}), "multiclass_classification",
+        ["accuracy", "weighted_recall", "weighted_precision", "weighted_f0_5", "weighted_f1", "weighted_f2"],
+    ),
+    "Regression": (
+        pa.table({"label": [1.0, 2.0, 4.0] * 100, "p": [1.5, 2.0, 3.0] * 100}), "regression",
+        ["mae", "mse", "rmse", "r2"],
+    ),
+}  # fmt: skip
+every_kind = pytest.mark.parametrize("problem_type", KINDS)
+
+
+def of_kind(problem_type: str, rows: pa.Table, **chosen: Any) -> tuple[dict[str, bytes], list[Constraint]]:
+    named = {"problem_type": problem_type, "inference_attribute": "p"}
+    monitor = ModelQuality(ModelQualitySettings(**named, **chosen))
+    profile = monitor.profile(rows)
+    constraints = monitor.suggest([profile])
+    return files(monitor.statistics(profile), constraints), constraints
+
+
+@every_kind
+def test_the_files_of_other_problem_types_have_the_names_of_the_contract(problem_type: str) -> None:
+    rows, word, names = KINDS[problem_type]
+    texts, constraints = of_kind(problem_type, rows)
+    statistics, bounds = (json.loads(texts[name]) for name in ("statistics.json", "constraints.json"))
+    assert list(statistics) == ["version", "dataset", f"{word}_metrics"]
+    assert statistics["dataset"] == {"item_count": LINES}
+    metrics = statistics[f"{word}_metrics"]
+    expected = names
+    if word != "regression":
+        expected = ["confusion_matrix", *names, *(f"{name}_best_constant_classifier" for name in names)]
+        assert metrics["confusion_matrix"] == {"a": {"a": 100, "b": 0}, "b": {"a": 100, "b": 100}}
+        assert metrics["accuracy_best_constant_classifier"]["value"] == pytest.approx(2 / 3)
+    assert list(metrics) == expected
+    assert all(isinstance(metrics[name]["standard_deviation"], float) for name in names)
+    assert list(bounds) == ["version", f"{word}_constraints"]
+    larger = {"mae", "mse", "rmse"}
+    assert bounds[f"{word}_constraints"] == {
+        name: {"threshold": metrics[name]["value"],
+               "comparison_operator": "GreaterThanThreshold" if name in larger else "LessThanThreshold"}
+        for name in names
+    }  # fmt: skip
+    plain = [one.model_copy(update={"reason": "", "minimum_rows": 1}) for one in constraints]
+    assert list(read_constraints(texts["constraints.json"], "constraints.json")) == plain
+    assert constraints_json(plain) == texts["constraints.json"]
+
+
+def test_the_text_of_a_regressions_files() -> None:
+    texts = of_kind("Regression", KINDS["Regression"][0].slice(0, 3))[0]
+    assert texts["statistics.json"].startswith(
+        b'{\n  "version" : 0.0,\n  "dataset" : {\n    "item_count" : 3\n  },\n  "regression_metrics" : {\n'
+        b'    "mae" : {\n      "value" : 0.5,\n      "standard_deviation" : "NaN"\n    },\n'
+    )
+    assert texts["constraints.json"].startswith(
+        b'{\n  "version" : 0.0,\n  "regression_constraints" : {\n    "mae" : {\n      "threshold" : 0.5,\n'
+        b'      "comparison_operator" : "GreaterThanThreshold"\n    },\n'
+    )
+
+
+@every_kind
+def test_what_is_undefined_and_what_is_empty_has_files_too(problem_type: str) -> None:
+    rows, word, _ = KINDS[problem_type]
+    empty = of_kind(problem_type, rows.slice(0, 0))[0]
+    metrics = json.loads(empty["statistics.json"])[f"{word}_metrics"]
+    assert {one["value"] for name, one in metrics.items() if name != "confusion_matrix"} == {"NaN"}
+    assert json.loads(empty["constraints.json"]) == {"version": 0.0, f"{word}_constraints": {}}
+    alike = json.loads(of_kind(problem_type, rows.take([0] * 300))[0]["statistics.json"])[f"{word}_metrics"]
+    if problem_type == "Regression":
+        assert alike["r2"] == {"value": "NaN", "standard_deviation": "NaN"}
+    else:
+        assert alike["weighted_f1"] == {"value": 1.0, "standard_deviation": 0.0}
+
+
+@every_kind
+def test_metrics_that_sagemaker_does_not_know_are_in_no_file_of_constraints(problem_type: str) -> None:
+    rows = KINDS[problem_type][0]
+    plain, more = of_kind(problem_type, rows), of_kind(problem_type, rows, further_metrics=("label_drift",))
+    assert more[0] == plain[0]
+    assert [one.metric for one in more[1]] == [*(one.metric for one in plain[1]), "label_drift"]
+    found = judge([Metric(name="label_drift", value=0.5, n=300)], more[1][-1:])
+    assert json.loads(violations_json(found))["violations"] == [
+        {"constraint_check_type": "label_drift_check", "description": "0.5 is above 0.1", "metric_name": "label_drift"}
+    ]
+
+
+def test_a_violation_of_a_regression_reads_as_sagemakers() -> None:
+    constraint = Constraint(check="GreaterThanThreshold", metric="rmse", upper=0.5)
+    found = judge([Metric(name="rmse", value=2.0, n=300, deviation=0.25)], [constraint])
+    assert json.loads(violations_json(found))["violations"] == [
+        {"constraint_check_type": "GreaterThanThreshold", "metric_name": "rmse",
+         "description": "Metric rmse with 2.0 +/- 0.25 was GreaterThanThreshold '0.5'"}
+    ]  # fmt: skip

@@ -54,6 +54,36 @@ def _rates(by_score: Counts) -> tuple[Values, Values]:
     return rates[..., 0], rates[..., 1]
 
 
+def average_precision(by_score: ArrayLike) -> Values:
+    """Mean of the precisions at each score as a threshold, each weighing as the labels 1 that it adds (AP).
+
+    `by_score` as for the area under the curve. Source: Zhu 2004, "Recall, precision and average precision".
+
+    >>> average_precision([[2, 0], [1, 1], [0, 1]]).item()  # 1/2 * 1 + 1/2 * 2/3
+    0.8333333333333333
+    """
+    falling = np.cumsum(np.asarray(by_score)[..., ::-1, :], axis=-2)
+    ones = falling[..., 1]
+    gained = np.diff(ones, axis=-1, prepend=0)
+    precisions = share(ones, falling.sum(axis=-1))
+    return share(np.where(gained > 0, gained * precisions, 0.0).sum(axis=-1), ones[..., -1])
+
+
+def average_precision_error(by_score: ArrayLike) -> float:
+    """How far the average precision may be off where the order of the rows at each score is not known.
+
+    >>> average_precision_error([[1, 1]])  # 1/2; it would be 1, were the label 1 known to be first
+    0.5
+    """
+    cells = np.asarray(by_score, np.float64)[::-1]
+    zeros, ones = cells[:, 0], cells[:, 1]
+    before, hits = (np.cumsum(one) - one for one in (zeros, ones))
+    known = share(hits + ones, hits + ones + before + zeros)
+    best, worst = share(hits + ones, hits + ones + before), share(hits + 1, hits + 1 + before + zeros)
+    off = (np.nansum(ones * np.abs(one - known)) for one in (best, worst))
+    return float(max(off) / ones.sum())
+
+
 def receiver_operating_characteristic(by_score: ArrayLike) -> Curve | None:
     """False positive rates across, true positive rates up: (0, 0), every score, and (1, 1) once more.
 

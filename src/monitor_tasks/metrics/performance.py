@@ -5,29 +5,35 @@ label 0 as class 0, label 0 as class 1, label 1 as class 0, label 1 as class 1. 
 undefined its entry is NaN; what leaves this file is a `Measured`, which says None and why.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from monitor_tasks.metrics.curves import Counts, Values, area_under_curve, by_score, share
+from monitor_tasks.metrics import classes
+from monitor_tasks.metrics.curves import (
+    Counts,
+    Values,
+    area_under_curve,
+    average_precision,
+    average_precision_error,
+    by_score,
+    share,
+)
+from monitor_tasks.metrics.measured import NO_LABELS, REPLICATES, Measured
+from monitor_tasks.metrics.probabilities import (
+    brier_score,
+    expected_calibration_error,
+    log_loss,
+    unscored,
+)
 from monitor_tasks.metrics.resampling import deviation
 from monitor_tasks.profiles.scores import ScoreProfile, Tally
 
-REPLICATES = 1000
-"""Resamples of a deviation: its own chance is then two percent, where 200 would leave five."""
 RESAMPLED_SCORES = 1024
 """More scores than this are put together, neighbours with neighbours, before the AUC's deviation is resampled."""
-
-
-class Measured(NamedTuple):
-    """A number, its deviation over other samples of as many rows, and why it is undefined where it is None."""
-
-    value: float | None
-    deviation: float | None = None
-    because: str = ""
 
 
 def recall(outcomes: ArrayLike) -> Values:
@@ -105,6 +111,29 @@ def f_beta(outcomes: ArrayLike, beta: float) -> Values:
     return np.where(apart, 0.0, value)
 
 
+def balanced_accuracy(outcomes: ArrayLike) -> Values:
+    """Mean of the true positive and the true negative rate.
+
+    >>> balanced_accuracy([6, 2, 1, 3]).item()
+    0.75
+    """
+    return classes.balanced_accuracy(_square(outcomes))
+
+
+def matthews_correlation(outcomes: ArrayLike) -> Values:
+    """Correlation of label and predicted class, from -1 to 1 (Matthews 1975).
+
+    >>> matthews_correlation([6, 2, 1, 3]).item()  # (6 * 3 - 2 * 1) / (8 * 4 * 7 * 5) ** 0.5
+    0.47809...
+    """
+    return classes.matthews_correlation(_square(outcomes))
+
+
+def _square(outcomes: ArrayLike) -> Counts:
+    cells = np.asarray(outcomes)
+    return cells.reshape(*cells.shape[:-1], 2, 2)
+
+
 class _Measure(NamedTuple):
     """One metric of the outcomes, and why it is undefined where it is."""
 
@@ -125,11 +154,12 @@ _MEASURES: Mapping[str, _Measure] = {
     "f0_5": _Measure(partial(f_beta, beta=0.5), _NEITHER),
     "f1": _Measure(partial(f_beta, beta=1.0), _NEITHER),
     "f2": _Measure(partial(f_beta, beta=2.0), _NEITHER),
+    "balanced_accuracy": _Measure(balanced_accuracy, classes.ONE_CLASS),
+    "matthews_correlation": _Measure(matthews_correlation, "all labels or all predictions are of one class"),
 }
-"""Metrics of the four outcomes, in SageMaker's order; the AUC needs scores and stands apart."""
+"""Metrics of the four outcomes, in SageMaker's order, then those it does not know."""
 CONSTANT_MEASURES = ("recall", "precision", "accuracy", "f0_5", "f1", "f2")
 """Metrics that are also given for the classifier that always predicts one class."""
-NO_LABELS = "no row has both a label and a usable prediction"
 
 
 def outcomes(profile: ScoreProfile) -> Counts:
@@ -137,39 +167,63 @@ def outcomes(profile: ScoreProfile) -> Counts:
     return np.asarray(profile.known.counts.sum(axis=0))
 
 
-def measured(profile: ScoreProfile) -> dict[str, Measured]:
-    """Every metric of the labelled predictions by its name, the AUC among them."""
-    cells = outcomes(profile)
-    return {**{name: _measured(cells, measure) for name, measure in _MEASURES.items()}, "auc": _auc(profile.known)}
+def measured(
+    profile: ScoreProfile, names: Collection[str] | None = None, replicates: int = REPLICATES
+) -> dict[str, Measured]:
+    """Metrics of the labelled predictions by name: all of them, or those that are named."""
+    wanted = METRICS if names is None else [name for name in METRICS if name in names]
+    return {name: METRICS[name](profile, replicates) for name in wanted}
 
 
 def best_constant(profile: ScoreProfile) -> dict[str, Measured]:
     """The metrics of a classifier that always predicts the more frequent label (0 where both are as frequent)."""
     zeros, ones = outcomes(profile).reshape(2, 2).sum(axis=1)
     cells = np.array([0, zeros, 0, ones] if ones > zeros else [zeros, 0, ones, 0], np.int64)
-    return {name: _measured(cells, _MEASURES[name]) for name in CONSTANT_MEASURES}
+    return {name: _measured(cells, _MEASURES[name], REPLICATES) for name in CONSTANT_MEASURES}
 
 
-def _measured(cells: Counts, measure: _Measure) -> Measured:
+def _of_outcomes(name: str, profile: ScoreProfile, replicates: int) -> Measured:
+    return _measured(outcomes(profile), _MEASURES[name], replicates)
+
+
+def _measured(cells: Counts, measure: _Measure, replicates: int) -> Measured:
     value = measure.of(cells).item()
     if np.isnan(value):
         return Measured(None, None, measure.undefined if cells.any() else NO_LABELS)
-    return Measured(value, deviation(cells, measure.of, REPLICATES))
+    return Measured(value, deviation(cells, measure.of, replicates))
 
 
-def _auc(tally: Tally) -> Measured:
-    labels = by_score(tally)
-    if not len(labels):
-        return Measured(None, None, NO_LABELS)
-    if not tally.scored:
-        return Measured(None, None, "there are no probabilities")
-    if not labels.sum(axis=0).all():
-        return Measured(None, None, _NO_NEGATIVES if labels[:, 1].any() else _NO_POSITIVES)
-    return Measured(area_under_curve(labels).item(), deviation(_grouped(labels).ravel(), _auc_of_each, REPLICATES))
+def _auc(profile: ScoreProfile, replicates: int) -> Measured:
+    labels, because = by_score(profile.known), unscored(profile)
+    if because or not labels.sum(axis=0).all():
+        return Measured(None, None, because or (_NO_NEGATIVES if labels[:, 1].any() else _NO_POSITIVES))
+    details = {} if profile.known.exact else {"error": auc_error(profile.known)}
+    return _over_scores(labels, area_under_curve, replicates)._replace(details=details)
 
 
-def _auc_of_each(cells: Counts) -> Values:
-    return area_under_curve(cells.reshape(len(cells), -1, 2))
+def _average_precision(profile: ScoreProfile, replicates: int) -> Measured:
+    labels, because = by_score(profile.known), unscored(profile)
+    if because or not labels[:, 1].any():
+        return Measured(None, None, because or _NO_POSITIVES)
+    details = {} if profile.known.exact else {"error": average_precision_error(labels)}
+    return _over_scores(labels, average_precision, replicates)._replace(details=details)
+
+
+def _over_scores(labels: Counts, statistic: Callable[[ArrayLike], Values], replicates: int) -> Measured:
+    """A number of the labels by score, neighbouring scores put together for its deviation."""
+    spread = deviation(_grouped(labels).ravel(), lambda cells: statistic(cells.reshape(len(cells), -1, 2)), replicates)
+    return Measured(statistic(labels).item(), spread)
+
+
+METRICS: Mapping[str, Callable[[ScoreProfile, int], Measured]] = {
+    **{name: partial(_of_outcomes, name) for name in _MEASURES},
+    "auc": _auc,
+    "average_precision": _average_precision,
+    "log_loss": lambda profile, _: log_loss(profile),
+    "brier_score": lambda profile, _: brier_score(profile),
+    "expected_calibration_error": expected_calibration_error,
+}
+"""All metrics of a binary classifier that its own labelled rows define."""
 
 
 def _grouped(labels: Counts) -> Counts:

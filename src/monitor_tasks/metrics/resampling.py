@@ -11,7 +11,7 @@ _DRAWN_AT_ONCE = 1 << 22
 """How many cells of replicates are held in memory at a time."""
 
 Statistic = Callable[[NDArray[np.int64]], NDArray[np.float64]]
-"""Counts of shape (replicates, cells) -> one value each; NaN or infinite where it is undefined."""
+"""Counts of shape (replicates, cells) -> one value each, or a line of them; NaN or infinite where it is undefined."""
 
 
 def deviation(counts: ArrayLike, statistic: Statistic, replicates: int = 200, seed: int = 0) -> float | None:
@@ -27,16 +27,32 @@ def deviation(counts: ArrayLike, statistic: Statistic, replicates: int = 200, se
     >>> deviation([50, 50], share_of_first) is None
     True
     """
+    found = deviations(counts, lambda drawn: statistic(drawn)[:, np.newaxis], replicates, seed)
+    return found[0] if found else None
+
+
+def deviations(counts: ArrayLike, statistics: Statistic, replicates: int = 200, seed: int = 0) -> list[float | None]:
+    """Standard deviations of several statistics over the same resamples, as `deviation` has them; none of few rows.
+
+    >>> shares = lambda cells: cells / cells.sum(axis=1, keepdims=True)
+    >>> [round(spread, 3) for spread in deviations([500, 500], shares, replicates=5000)]
+    [0.016, 0.016]
+    """
     cells = np.asarray(counts, np.int64)
     rows = int(cells.sum())
-    if rows < MINIMUM_ROWS or not np.isfinite(_values(cells[np.newaxis], statistic)).all():
-        return None
+    if rows < MINIMUM_ROWS or not replicates:
+        return []
     generator = np.random.default_rng(seed)
     step = max(1, _DRAWN_AT_ONCE // len(cells))
     parts = [min(step, replicates - start) for start in range(0, replicates, step)]
-    values = np.concatenate([_values(_resampled(cells, rows, part, generator), statistic) for part in parts])
+    whole = _values(cells[np.newaxis], statistics)[0]
+    values = np.concatenate([_values(_resampled(cells, rows, part, generator), statistics) for part in parts])
+    return [_spread(drawn) if np.isfinite(value) else None for value, drawn in zip(whole, values.T, strict=True)]
+
+
+def _spread(values: NDArray[np.float64]) -> float | None:
     defined = values[np.isfinite(values)]
-    return float(np.std(defined, ddof=1)) if len(defined) > max(1, replicates // 2) else None
+    return float(np.std(defined, ddof=1)) if len(defined) > max(1, len(values) // 2) else None
 
 
 def _resampled(

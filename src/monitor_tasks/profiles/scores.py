@@ -1,6 +1,7 @@
 """Predictions counted by score, label and predicted class: what is remembered of a binary classifier's outcomes."""
 
 from dataclasses import dataclass, field
+from operator import add
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from monitor_tasks.profiles.cells import as_text
+from monitor_tasks.profiles.moments import ExactSum, Moments
 
 SCORE_LIMIT = 65_536
 """How many different scores are counted exactly."""
@@ -20,6 +22,8 @@ NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 LABELLED = ("0_as_0", "0_as_1", "1_as_0", "1_as_1")
 UNLABELLED = ("as_0", "as_1")
 """What the counts of a score stand for: the label, and the class that was predicted."""
+SMALLEST = float(np.finfo(np.float64).eps)
+"""No probability is taken for less when its logarithm is, nor for more than 1 less this: scikit-learn's rule."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,21 +77,69 @@ class Tally:
         counts = np.array([known[name] for name in names], np.int64).T
         return cls(np.array(known["scores"], np.float64), counts, known["exact"])
 
+    @property
+    def limit(self) -> int:
+        """How many different scores are counted exactly."""
+        return SCORE_LIMIT
+
+    @staticmethod
+    def stepped(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What names the step that each score is on: its middle."""
+        return np.asarray((np.minimum(np.floor(scores * STEPS), STEPS - 1) + 0.5) / STEPS)
+
     def _within_limit(self) -> Self:
-        return self._stepped() if self.exact and len(self.scores) > SCORE_LIMIT else self
+        return self._stepped() if self.exact and len(self.scores) > self.limit else self
 
     def _stepped(self) -> Self:
         if not self.exact:
             return self
-        middles = (np.minimum(np.floor(self.scores * STEPS), STEPS - 1) + 0.5) / STEPS
-        nothing = type(self)(middles[:0], self.counts[:0], exact=False)
-        return type(self)(middles, self.counts, exact=False)._joined(nothing)
+        steps = self.stepped(self.scores)
+        nothing = type(self)(steps[:0], self.counts[:0], exact=False)
+        return type(self)(steps, self.counts, exact=False)._joined(nothing)
 
     def _joined(self, other: Self) -> Self:
         scores, place = np.unique(np.concatenate([self.scores, other.scores]), return_inverse=True)
         counts = np.zeros((len(scores), self.counts.shape[1]), np.int64)
         np.add.at(counts, place, np.concatenate([self.counts, other.counts]))
         return type(self)(scores, counts, self.exact)
+
+
+class Losses(NamedTuple):
+    """What probabilities cost, summed up exactly over the labelled rows; any two add up."""
+
+    logarithmic: Moments = Moments()
+    """Minus the natural logarithm of the probability that the label was given."""
+    squared: Moments = Moments()
+    """Squares of what the probabilities of all classes lack or exceed; of two classes those of one."""
+
+    @classmethod
+    def of(cls, given: NDArray[np.float64], squared: NDArray[np.float64]) -> "Losses":
+        """The losses of rows, by the probability that each label was given and the squares."""
+        clipped = np.clip(given, SMALLEST, 1.0 - SMALLEST)
+        return cls(Moments.of(-np.log(np.ascontiguousarray(clipped))), Moments.of(squared))
+
+    def plus(self, other: "Losses") -> "Losses":
+        """The losses of both."""
+        return Losses(*(Moments(*map(add, *pair)) for pair in zip(self, other, strict=True)))
+
+    def to_list(self) -> list[list[Any]]:
+        """The losses as plain values for JSON."""
+        return [moments_to_list(moments) for moments in self]
+
+    @classmethod
+    def from_list(cls, known: list[list[Any]]) -> "Losses":
+        """The losses that ``to_list`` gave."""
+        return cls(*map(moments_from_list, known))
+
+
+def moments_to_list(moments: Moments) -> list[Any]:
+    """Exact sums as plain values for JSON, which knows no large integers."""
+    return [[str(one.mantissa), one.exponent] for one in moments]
+
+
+def moments_from_list(known: list[Any]) -> Moments:
+    """The moments that ``moments_to_list`` gave."""
+    return Moments(*(ExactSum(int(mantissa), exponent) for mantissa, exponent in known))
 
 
 def _nothing(width: int) -> Tally:
@@ -117,7 +169,9 @@ class ScoreProfile:
     known: Tally = field(default_factory=lambda: _nothing(4))
     """Labelled predictions: by score, then label 0 as class 0, label 0 as class 1, label 1 as 0, label 1 as 1."""
     waiting: Tally = field(default_factory=lambda: _nothing(2))
-    """Predictions without a label yet: by score and predicted class; counted apart, so that they change no metric."""
+    """Predictions without a label yet: by score and predicted class; apart, so that they change no metric of labels."""
+    losses: Losses = field(default_factory=Losses)
+    """Of the labelled predictions that have a score."""
 
     @classmethod
     def of(cls, labels: pa.ChunkedArray | pa.Array, predictions: Predictions) -> Self:
@@ -127,6 +181,7 @@ class ScoreProfile:
         has_label = _is_class(label)
         known, waiting = usable & has_label, usable & ~arrived
         outcomes = 2 * label[known].astype(np.int64) + predicted[known].astype(np.int64)
+        scored = known & ~np.isnan(score)
         return cls(
             rows=len(label),
             labelled=int(has_label.sum()),
@@ -134,6 +189,7 @@ class ScoreProfile:
             unusable_predictions=int((~usable).sum()),
             known=Tally.of(score[known], outcomes, 4),
             waiting=Tally.of(score[waiting], predicted[waiting].astype(np.int64), 2),
+            losses=_losses(score[scored], label[scored]),
         )
 
     def __add__(self, other: Self) -> Self:
@@ -144,6 +200,7 @@ class ScoreProfile:
             self.unusable_predictions + other.unusable_predictions,
             self.known + other.known,
             self.waiting + other.waiting,
+            self.losses.plus(other.losses),
         )
 
     @property
@@ -155,24 +212,40 @@ class ScoreProfile:
         """The profile as canonical JSON: equal profiles give equal bytes."""
         return orjson.dumps(
             {
-                "schema_version": 1,
+                "schema_version": 2,
                 "rows": self.rows,
                 "labelled": self.labelled,
                 "unknown_labels": self.unknown_labels,
                 "unusable_predictions": self.unusable_predictions,
                 "known": self.known.to_dict(LABELLED),
                 "waiting": self.waiting.to_dict(UNLABELLED),
+                "losses": self.losses.to_list(),
             }
         )
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """The profile that ``to_json`` wrote."""
+        """The profile that ``to_json`` wrote; the first form had no losses, which its scores tell."""
         stored = orjson.loads(text)
         del stored["schema_version"]
-        stored["known"] = Tally.from_dict(stored["known"], LABELLED)
+        known = stored["known"] = Tally.from_dict(stored["known"], LABELLED)
         stored["waiting"] = Tally.from_dict(stored["waiting"], UNLABELLED)
+        stored["losses"] = Losses.from_list(stored["losses"]) if "losses" in stored else _losses_of(known)
         return cls(**stored)
+
+
+def _losses(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> Losses:
+    given = np.where(labels == 1, scores, 1.0 - scores)
+    return Losses.of(given, np.square(scores - labels))
+
+
+def _losses_of(tally: Tally) -> Losses:
+    """The losses of rows whose scores are known by their counts."""
+    has = ~np.isnan(tally.scores)
+    by_label = np.stack([tally.counts[has, :2].sum(axis=1), tally.counts[has, 2:].sum(axis=1)], axis=1)
+    scores, labels = np.repeat(tally.scores[has], 2), np.tile([0.0, 1.0], int(has.sum()))
+    rows = by_label.ravel()
+    return _losses(np.repeat(scores, rows), np.repeat(labels, rows))
 
 
 def numbers(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float64]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import nan
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from monitor_tasks.baseline import Constraint
 from monitor_tasks.report import Finding, State
@@ -23,35 +23,67 @@ _CAMEL_CASE = {
 """Names that SageMaker spells in another way in its violations, and only there."""
 
 
+class _Kind(NamedTuple):
+    """A problem type's word in the files, and the metrics that can have a constraint there."""
+
+    word: str
+    constrained: frozenset[str]
+
+
+_WEIGHTED = ("weighted_recall", "weighted_precision", "weighted_f0_5", "weighted_f1", "weighted_f2")
+_KINDS = {
+    "BinaryClassification": _Kind(
+        "binary_classification",
+        frozenset({"recall", "precision", "accuracy", "auc", "f0_5", "f1", "f2", *_CAMEL_CASE}),
+    ),
+    "MulticlassClassification": _Kind("multiclass_classification", frozenset({"accuracy", *_WEIGHTED})),
+    "Regression": _Kind("regression", frozenset({"mae", "mse", "rmse", "r2"})),
+}
+
+
 class _Bound(BaseModel):
     threshold: float = Field(allow_inf_nan=False)
     comparison_operator: Literal["LessThanThreshold", "GreaterThanThreshold"]
 
 
 class _File(BaseModel):
-    binary_classification_constraints: dict[str, _Bound]
+    binary_classification_constraints: dict[str, _Bound] | None = None
+    multiclass_classification_constraints: dict[str, _Bound] | None = None
+    regression_constraints: dict[str, _Bound] | None = None
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "_File":
+        names = ", ".join(type(self).model_fields)
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"one of {names} is required")
+        return self
+
+    @property
+    def bounds(self) -> dict[str, _Bound]:
+        return next((bounds for _, bounds in self if bounds), {})
 
 
 def files(statistics: Mapping[str, Any], constraints: Sequence[Constraint]) -> dict[str, bytes]:
     """The files of a baseline or a window, by their names in SageMaker's folder."""
-    return {"statistics.json": statistics_json(statistics), "constraints.json": constraints_json(constraints)}
+    kind = _KINDS[statistics["problem_type"]]
+    return {"statistics.json": statistics_json(statistics), "constraints.json": _constraints_json(kind, constraints)}
 
 
 def statistics_json(statistics: Mapping[str, Any]) -> bytes:
     """The text of statistics.json; an undefined number is the string NaN, as is a deviation below 200 rows."""
-    rows = statistics["item_count"]
-    metrics = {name: _shown(name, metric, rows) for name, metric in statistics.items() if name != "item_count"}
-    return jackson({"version": 0.0, "dataset": {"item_count": rows}, "binary_classification_metrics": metrics})
+    rows, kind = statistics["item_count"], _KINDS[statistics["problem_type"]]
+    named = ((name, metric) for name, metric in statistics.items() if isinstance(metric, Mapping))
+    metrics = {name: _shown(name, metric, rows) for name, metric in named}
+    return jackson({"version": 0.0, "dataset": {"item_count": rows}, f"{kind.word}_metrics": metrics})
 
 
 def constraints_json(constraints: Sequence[Constraint]) -> bytes:
-    """The text of constraints.json: the baseline's values; a disabled constraint is left out, for it has no switch."""
-    bounds = {
-        one.metric: {"threshold": threshold_of(one), "comparison_operator": one.check}
-        for one in constraints
-        if one.enabled
-    }
-    return jackson({"version": 0.0, "binary_classification_constraints": bounds})
+    """The text of constraints.json: the baseline's values; a disabled constraint is left out, for it has no switch.
+
+    So are metrics that SageMaker does not know. The problem type is the one that knows the most of them.
+    """
+    names = {one.metric for one in constraints}
+    return _constraints_json(max(_KINDS.values(), key=lambda kind: len(kind.constrained & names)), constraints)
 
 
 def threshold_of(constraint: Constraint) -> float:
@@ -67,7 +99,7 @@ def threshold_of(constraint: Constraint) -> float:
 
 
 def read_constraints(text: bytes, address: str) -> tuple[Constraint, ...]:
-    """The constraints that a constraints.json of binary classification asks for, in its order.
+    """The constraints that a constraints.json of any problem type asks for, in its order.
 
     Raises:
         UserError: the text at `address` is no such file.
@@ -75,7 +107,7 @@ def read_constraints(text: bytes, address: str) -> tuple[Constraint, ...]:
     try:
         return tuple(_constraints(_File.model_validate_json(text)))
     except ValidationError as error:
-        raise unreadable(address, "constraints.json of binary classification", error) from error
+        raise unreadable(address, "constraints.json of model quality", error) from error
 
 
 def violations_json(findings: Iterable[Finding]) -> bytes:
@@ -83,15 +115,24 @@ def violations_json(findings: Iterable[Finding]) -> bytes:
     return jackson({"violations": [_violation(one) for one in findings if one.state is State.BROKEN]})
 
 
+def _constraints_json(kind: _Kind, constraints: Sequence[Constraint]) -> bytes:
+    bounds = {
+        one.metric: {"threshold": threshold_of(one), "comparison_operator": one.check}
+        for one in constraints
+        if one.enabled and one.metric in kind.constrained
+    }
+    return jackson({"version": 0.0, f"{kind.word}_constraints": bounds})
+
+
 def _constraints(file: _File) -> Iterator[Constraint]:
-    for name, bound in file.binary_classification_constraints.items():
+    for name, bound in file.bounds.items():
         side = {"lower" if bound.comparison_operator == _LESS else "upper": bound.threshold}
         yield Constraint(check=bound.comparison_operator, metric=name, **side)
 
 
 def _shown(name: str, metric: Mapping[str, Any], rows: int) -> Mapping[str, Any]:
     """A metric as SageMaker shows it; what a constant class leaves undefined is 0 there, as a real run showed."""
-    if "value" not in metric:
+    if "standard_deviation" not in metric:
         return metric
     undefined = 0.0 if name.endswith(_CONSTANT) and rows else nan
     value, deviation = metric["value"], metric["standard_deviation"]
@@ -104,7 +145,7 @@ def _violation(finding: Finding) -> dict[str, str]:
     constraint, metric = finding.constraint, finding.metric
     name = _CAMEL_CASE.get(constraint.metric, constraint.metric)
     description = finding.because
-    if metric is not None and metric.value is not None:
+    if metric is not None and metric.value is not None and constraint.check in (_LESS, _GREATER):
         deviation = nan if metric.deviation is None else metric.deviation
         description = (
             f"Metric {name} with {java_double(metric.value)} +/- {java_double(deviation)} "
