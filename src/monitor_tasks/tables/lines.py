@@ -13,8 +13,8 @@ import pyarrow as pa
 from monitor_tasks.endpoint import Limits
 from monitor_tasks.tables.ledger import EXCERPT, Ledger, Place, Quarantined
 
-BLOCK = 16 << 20
-"""Bytes of text that are looked at together; `Limits` lets no line be longer."""
+BLOCK = 8 << 20
+"""Bytes of text that are looked at together, but for a line that is longer."""
 MARK = b"\xef\xbb\xbf"
 """What some editors put before UTF-8."""
 LINES = 1 << 17
@@ -156,8 +156,10 @@ class _Lines:
         text = b"".join(self._held)
         if error is not None:
             end = text.rfind(b"\n") + 1
+            begun, self._skipped = (0, self._skipped) if end else (self._skipped, 0)
             place = Place(self._name, self._number + text.count(b"\n"), self._offset + self._skipped + end)
-            self._quarantined.append(Quarantined.of(place, text[end:], error.reason, str(error)))
+            excerpt = self._excerpt if begun else text[end:]
+            self._quarantined.append(Quarantined.of(place, excerpt, error.reason, str(error)))
             text = text[:end]
         if self._skipped and b"\n" not in text:
             text += b"\n"
@@ -166,10 +168,11 @@ class _Lines:
     def _cut(self, text: bytes, end: int) -> Iterator[Block]:
         """The blocks of the text up to an end; the rest is held."""
         self._held = [text[end:]]
-        if not end and text:
+        if not end and (self._skipped or len(text) > self._longest):
             self._excerpt = self._excerpt or text[:EXCERPT]
             self._skipped += len(text)
             self._held = []
+        if not end and text:
             return
         if self._skipped:
             first = text.find(b"\n") + 1
