@@ -1,7 +1,7 @@
 """Counts, exact moments, histogram and categories of every column of a table."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import add
@@ -31,6 +31,8 @@ _LARGEST = np.finfo(np.float64).max
 Counts = dict[str, int]
 Different = tuple[NDArray[np.float64], NDArray[np.int64]]
 Part = TypeVar("Part", RowSample, Correlations)
+Seen = Callable[[pa.Table, Mapping[str, Cells]], None]
+"""Is told of a piece of a table and the cells of its columns."""
 NOTHING_ELSE = Also()
 
 
@@ -229,20 +231,30 @@ class TableProfile:
 
     @classmethod
     def of_batches(
-        cls, batches: Iterable[pa.Table | pa.RecordBatch], edges: Edges | None = None, also: Also = NOTHING_ELSE
+        cls,
+        batches: Iterable[pa.Table | pa.RecordBatch],
+        edges: Edges | None = None,
+        also: Also = NOTHING_ELSE,
+        seen: Seen | None = None,
     ) -> Self:
-        """The profile of all batches together, of which few are in memory at a time."""
+        """The profile of all batches together, of which few are in memory at a time.
+
+        `seen` is told of every piece, with the cells of its columns, so that others need not tell them apart again.
+        """
         known, grids = (edges.id, edges.grids) if edges else ("", {})
         profile, extras = cls(edges=known), Extras.asked(also, grids)
 
-        def of_column(name: str, column: pa.ChunkedArray) -> tuple[ColumnProfile, ExtraColumn]:
+        def of_column(name: str, column: pa.ChunkedArray) -> tuple[Cells | None, ColumnProfile, ExtraColumn]:
             cells, grid = Cells.of(column), grids.get(name)
             places = grid.places(cells.finite) if grid and extras.correlates(name) else None
-            return ColumnProfile.of_cells(cells, grid, places), extras.of_column(name, cells, places)
+            profile = ColumnProfile.of_cells(cells, grid, places)
+            return cells if seen else None, profile, extras.of_column(name, cells, places)
 
-        for piece, columns in column_by_column(of_column, batches):
-            profile += cls(piece.num_rows, known, {name: column for name, (column, _) in columns.items()})
-            extras = extras.after(piece.num_rows, {name: extra for name, (_, extra) in columns.items()})
+        for piece, found in column_by_column(of_column, batches):
+            profile += cls(piece.num_rows, known, {name: column for name, (_, column, _) in found.items()})
+            extras = extras.after(piece.num_rows, {name: extra for name, (_, _, extra) in found.items()})
+            if seen:
+                seen(piece, {name: cells for name, (cells, _, _) in found.items() if cells is not None})
         return replace(profile, sample=extras.sample, correlations=extras.correlations)
 
     def __add__(self, other: Self) -> Self:

@@ -8,11 +8,11 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from monitor_tasks.profiles.batches import column_by_column, each_column, pieces
+from monitor_tasks.profiles.batches import each_column, pieces
 from monitor_tasks.profiles.cells import Cells, as_text, inferred_type
-from monitor_tasks.profiles.columns import NOTHING_ELSE, TEXT_LIMIT, ColumnProfile, Counts, Edges, TableProfile
+from monitor_tasks.profiles.columns import NOTHING_ELSE, TEXT_LIMIT, Counts, Edges, TableProfile
 from monitor_tasks.profiles.distinct import DistinctTexts
-from monitor_tasks.profiles.extras import Also, ExtraColumn, Extras
+from monitor_tasks.profiles.extras import Also
 from monitor_tasks.profiles.kll import KLLSketch, Numbers
 
 Read = Callable[[Sequence[str] | None], Iterable[pa.Table | pa.RecordBatch]]
@@ -175,19 +175,13 @@ def profile_and_block(
     Few batches are in memory at a time. Only a column that holds numbers at first and text later is read again, since
     SageMaker counts its numbers by their texts.
     """
-    known, grids = (edges.id, edges.grids) if edges else ("", {})
-    profile, extras, block = TableProfile(edges=known), Extras.asked(also, grids), SageMakerBlock()
+    block = SageMakerBlock()
 
-    def of_column(name: str, column: pa.ChunkedArray) -> tuple[Cells, ColumnProfile, ExtraColumn]:
-        cells, grid = Cells.of(column), grids.get(name)
-        places = grid.places(cells.finite) if grid and extras.correlates(name) else None
-        return cells, ColumnProfile.of_cells(cells, grid, places), extras.of_column(name, cells, places)
+    def seen(piece: pa.Table, cells: Mapping[str, Cells]) -> None:
+        nonlocal block
+        block = block.update(piece, cells)
 
-    for piece, found in column_by_column(of_column, read(None)):
-        profile += TableProfile(piece.num_rows, known, {name: column for name, (_, column, _) in found.items()})
-        extras = extras.after(piece.num_rows, {name: extra for name, (_, _, extra) in found.items()})
-        block = block.update(piece, {name: cells for name, (cells, _, _) in found.items()})
-    profile = replace(profile, sample=extras.sample, correlations=extras.correlations)
+    profile = TableProfile.of_batches(read(None), edges, also, seen)
     return profile, _told_as_text(block, read)
 
 
