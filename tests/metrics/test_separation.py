@@ -80,6 +80,7 @@ def equal_sides() -> list[Separation]:
     return [domain_classifier(sides(*normal(seed, rows=100, columns=2))) for seed in range(60)]
 
 
+@pytest.mark.long
 def test_equal_sides_cannot_be_told_apart(equal_sides: list[Separation]) -> None:
     """Below a half the tail is longer (3.8 deviations in one of these 60): what is held out was seen less often."""
     away = np.array([(found.auc - 0.5) / found.deviation for found in equal_sides])
@@ -88,6 +89,7 @@ def test_equal_sides_cannot_be_told_apart(equal_sides: list[Separation]) -> None
     assert abs(away.mean()) < 3 / len(away) ** 0.5
 
 
+@pytest.mark.long
 def test_of_equal_sides_few_p_values_are_small(equal_sides: list[Separation]) -> None:
     p_values = np.array([found.p_value for found in equal_sides])
     assert stats.binomtest(int((p_values < 0.05).sum()), len(p_values), 0.05, "greater").pvalue > 0.01
