@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from monitor_tasks.endpoint import DatasetFormat, Endpoint, json_schema
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.value import UserError
+from monitor_tasks.window import Window
 
 GOOD = """\
 endpoint_name: loan-scoring
@@ -293,3 +294,33 @@ def test_the_committed_schema_is_the_one_of_the_code(repository: Path) -> None:
     committed = (repository / "docs/endpoint.schema.json").read_text()
     assert committed == json.dumps(json_schema(), indent=2) + "\n"
     assert set(json.loads(committed)["required"]) == {"endpoint_name", "root", "capture", "monitors"}
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("start_time_offset: -P1D", "go together"),
+        ("end_time_offset: -P1D", "go together"),
+        ("start_time_offset: -P1D, end_time_offset: -P8D", "a span of the past"),
+        ("start_time_offset: -P1D, end_time_offset: PT1H", "a span of the past"),
+        ("label_coverage: 2", "less than or equal to 1"),
+    ],
+)
+def test_settings_of_labels_that_contradict_each_other_are_told(said: str, wrong: str) -> None:
+    with pytest.raises(UserError, match=wrong):
+        parse(GOOD + f"ground_truth: {{address: /labels, {said}}}\n")
+
+
+def test_offsets_point_to_a_span_before_the_end_of_the_window() -> None:
+    window = Window.parse("2026-01-09T12:00:00Z/PT1H")
+    assert parse(GOOD).labelled_span(window) == window
+    shifted = parse(GOOD + "ground_truth: {address: /l, start_time_offset: -P8D, end_time_offset: -P1D}\n")
+    assert str(shifted.labelled_span(window)) == "2026-01-01T13:00:00Z/P7D"
+
+
+def test_merged_records_need_to_tell_what_was_asked_from_what_was_answered() -> None:
+    plain = "endpoint_name: e\nroot: r\ncapture: {address: c%s}\nmonitors: {data_quality: {}}\n"
+    truth = "ground_truth: {address: l, merged_records: true}\n"
+    assert parse(plain % ", output_names: [y], input_names: [x]" + truth).ground_truth
+    with pytest.raises(UserError, match=r"needs capture\.output_names and"):
+        parse(plain % ", output_names: [y]" + truth)

@@ -10,9 +10,11 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
+from rich.table import Table
 
-from monitor_tasks import tasks
+from monitor_tasks import restating, tasks
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
 from monitor_tasks.io.store import Missing, Store, home, open_object
@@ -36,6 +38,9 @@ EXIT = {
     Status.NO_DATA: 3,
     Status.NOT_ENOUGH_DATA: 3,
 }
+
+
+NO_AIRFLOW = Permission(retraining=False, because="only Airflow hands over to retraining")
 
 
 def _address(text: str) -> str:
@@ -96,6 +101,36 @@ def backfill(
     if not windows:
         raise UserError(f"no window of {known.schedule_expression} lies between {start} and {end}; widen the span")
     return _show([_run(known, one) for one in track(windows, "windows", console=err, transient=True)], as_json)
+
+
+@verb
+def restate(endpoint: Yaml, as_json: AsJson = False) -> int:
+    """Judge again every window that labels have reached since; retraining is only ever handed over by Airflow."""
+    site = Site(_endpoint(endpoint))
+    plan = restating.meet_labels(site)
+    verdicts = restating.restate(site, plan, NO_AIRFLOW) if plan else []
+    if plan:
+        restating.settle_labels(site, plan)
+    if as_json:
+        out.print_json(data=[one.model_dump(mode="json") for one in verdicts])
+    else:
+        out.print("\n".join(one.text for one in verdicts) or "no window was touched", markup=False, soft_wrap=True)
+    return _worst([EXIT[one.status] for one in verdicts]) if verdicts else 0
+
+
+@verb
+def history(
+    endpoint: Yaml,
+    window: Annotated[str, typer.Option(help="START/DURATION in UTC: 2026-01-01T00:00:00Z/PT1H")],
+    as_json: AsJson = False,
+) -> int:
+    """Show what was known of a window as its labels arrived, one line a revision."""
+    known = restating.history(Site(_endpoint(endpoint)), Window.parse(window))
+    if as_json:
+        out.print_json(data=known)
+    else:
+        out.print(_history_table(known))
+    return 0 if known else 3
 
 
 @verb
@@ -211,8 +246,7 @@ def _run(endpoint: Endpoint, window: Window) -> dict[str, Any]:
         name: tasks.run_monitor(site, name, window, rows[MONITORS[name].stage], baseline)
         for name in endpoint.configured()
     }
-    no_airflow = Permission(retraining=False, because="only Airflow hands over to retraining")
-    verdict = tasks.choose_action(site, window, reports, no_airflow)
+    verdict = tasks.choose_action(site, window, reports, NO_AIRFLOW)
     totals = site.ledger(captured)["totals"]
     found = {name: site.report(key) for name, key in reports.items()}
     return {
@@ -234,8 +268,22 @@ def _show(results: list[dict[str, Any]], as_json: bool) -> int:
         out.print(windows_table(results))
         for name, address in results[-1]["reports"].items():
             out.print(f"{name}: {address}", soft_wrap=True, markup=False)
-    codes = [EXIT[one["status"]] for one in results]
+    return _worst([EXIT[one["status"]] for one in results])
+
+
+def _worst(codes: list[int]) -> int:
     return next((code for code in (2, 1) if code in codes), 0 if 0 in codes else 3)
+
+
+def _history_table(known: list[dict[str, Any]]) -> Table:
+    """One line a revision: how many predictions had a label, until which hour, and what came out."""
+    table = Table("monitor", "known until", "labelled", "coverage", "status", "metric", "value")
+    for one in known:
+        share = "" if one["coverage"] is None else f"{one['coverage']:.1%}"
+        value = "" if one["value"] is None else f"{one['value']:.4g}"
+        cells = (one["monitor"], one["known"], one["matched"], share, one["status"], one["metric"], value)
+        table.add_row(*("" if cell is None else escape(str(cell)) for cell in cells))
+    return table
 
 
 def _endpoint(path: Path) -> Endpoint:

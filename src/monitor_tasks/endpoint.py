@@ -148,8 +148,27 @@ class GroundTruth(Value):
 
     address: Address
     """The folder that holds the hour folders ``yyyy/MM/dd/HH`` of SageMaker's ground-truth files, or one file."""
+    id_attribute: str = Field("event_id", min_length=1)
+    """In files ``.csv`` and ``.parquet``, the column of the captured record's inference id, or else its event id."""
+    label_attribute: str = Field("label", min_length=1)
+    """In such files, the column of the label."""
     label_horizon: DurationText = "PT24H"
     """How long after a window's end its labels are still looked for, by the hour in which they were collected."""
+    merged_records: bool = False
+    """Whether ``merged.jsonl`` is written, as by SageMaker's merge job; needs the capture's output and input names."""
+    label_coverage: float = Field(0.0, ge=0, le=1)
+    """With a smaller share of labelled predictions, the monitors of labels leave a window undecided."""
+    start_time_offset: DurationText | None = None
+    """The labelled rows start so long from the window's end, as ``-P8D``: in place of restating (SageMaker's name)."""
+    end_time_offset: DurationText | None = None
+    """The labelled rows end so long from the window's end, as ``-P1D`` (SageMaker's name)."""
+
+    @model_validator(mode="after")
+    def _is_a_span(self) -> Self:
+        offsets = [parse_duration(one) for one in (self.start_time_offset, self.end_time_offset) if one is not None]
+        if len(offsets) == 1 or (offsets and not offsets[0] < offsets[1] <= timedelta()):
+            raise ValueError("start_time_offset and end_time_offset go together, as -P8D and -P1D: a span of the past")
+        return self
 
 
 class Model(Value):
@@ -224,6 +243,13 @@ class Endpoint(Value):
     owner: str = ""
     tags: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _names_what_it_merges(self) -> Self:
+        truth, capture = self.ground_truth, self.capture
+        if truth and truth.merged_records and not (capture.output_names and capture.input_names):
+            raise ValueError("ground_truth.merged_records needs capture.output_names and capture.input_names")
+        return self
+
     @property
     def schedule(self) -> Schedule:
         """When windows end."""
@@ -233,6 +259,14 @@ class Endpoint(Value):
     def config_hash(self) -> str:
         """Hash of everything that the YAML says."""
         return hashlib.sha256(self.to_json()).hexdigest()
+
+    def labelled_span(self, window: Window) -> Window:
+        """The span of the rows that are labelled for a window: itself, or where its offsets point."""
+        truth = self.ground_truth
+        if truth is None or truth.start_time_offset is None or truth.end_time_offset is None:
+            return window
+        start, end = parse_duration(truth.start_time_offset), parse_duration(truth.end_time_offset)
+        return Window.of(window.end + start, window.end + end)
 
     def configured(self) -> dict[str, Any]:
         """The settings of every monitor that watches this endpoint, by name, in the order of the sentence."""

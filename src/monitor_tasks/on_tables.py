@@ -1,33 +1,37 @@
 """The verbs on files in hand: ingest capture files, suggest a baseline from a table, check a table against one."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from itertools import accumulate
 from math import isnan
 from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from monitor_tasks.baseline import Baseline, Constraint, Constraints, in_order
 from monitor_tasks.dialects import Seen, known_statistics, obeying, suggested_files, violation_files
 from monitor_tasks.endpoint import Records
 from monitor_tasks.exhibit import Exhibit
 from monitor_tasks.io.addresses import private_key
+from monitor_tasks.io.content import digest
 from monitor_tasks.io.errors import as_ours
 from monitor_tasks.monitors.data_quality import align, column_names
 from monitor_tasks.monitors.settings import MONITORS, AttributionSettings, DataQualitySettings, PredictionSettings
 from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.profiles.quantiles import edges_of
 from monitor_tasks.profiles.sketch import profile_and_block
-from monitor_tasks.report import Finding, ModelCard, Report, judge, tried
+from monitor_tasks.report import Finding, ModelCard, Report, State, judge, tried
 from monitor_tasks.tables.captured import Source, capture
 from monitor_tasks.tables.explained import explain, predicted
 from monitor_tasks.tables.files import Stored, table_bytes, write_table
+from monitor_tasks.tables.labelled import Awaiting, Meeting, meeting, merged_records
 from monitor_tasks.tables.labelled import merge as merge_rows
-from monitor_tasks.tables.labels import read_labels
+from monitor_tasks.tables.labels import LABELS, Labels, hours_of
 from monitor_tasks.tables.ledger import Ledger, quarantine_line
 from monitor_tasks.tables.predictions import ADDED, with_uncertainty
 from monitor_tasks.tables.private import hidden
@@ -35,7 +39,8 @@ from monitor_tasks.tables.readings import Span
 from monitor_tasks.tables.sampling import halves, smallest_hashes
 from monitor_tasks.value import UserError, Value
 
-BOUNDS = "bounds.json"
+WINDOW = "@window"
+BOUNDS, VIOLATIONS = "bounds.json", "constraint_violations.json"
 HELD = 1 << 26
 """Cells of the largest reference whose rows are held and sorted: about 2 million rows of 30 columns."""
 
@@ -43,6 +48,7 @@ SLICES = 10
 """Into how many slices a reference is cut to try its constraints."""
 
 Rows: TypeAlias = pa.Table | Stored
+Files: TypeAlias = dict[str, bytes]
 
 
 class Known(NamedTuple):
@@ -99,17 +105,64 @@ def ingested(
         yield found.ledger, files
 
 
-def merge(captured: pa.Table, objects: Iterable[tuple[str, bytes]], names: tuple[str, ...]) -> dict[str, bytes]:
-    """The captured rows with their labels, the counts of what matched, and the labels in quarantine."""
-    labels = read_labels(objects)
+@contextmanager
+def met(lines: pa.Table, windows: Sequence[Awaiting]) -> Iterator[Meeting]:
+    """Lines of ground truth and the windows that they belong to; what exceeds the memory lies on disk meanwhile."""
+    with TemporaryDirectory() as spill, meeting(lines, windows, spill=spill) as found:
+        yield found
+
+
+def merge(captured: pa.Table, labels: pa.Table, names: tuple[str, ...], record: Records | None = None) -> Files:
+    """The captured rows with the labels of their window, and the counts of what matched.
+
+    With the names of a record's cells, the labelled rows are written in the form of SageMaker's merge job, too.
+    """
     with TemporaryDirectory() as spill:
-        merged = merge_rows(captured, labels.table, names, spill=spill)
-    counts = {"schema_version": 1, **merged.counts._asdict(), "labels": json.loads(labels.ledger.to_json())}
+        merged = merge_rows(captured, labels, names, spill=spill)
+    told = {"coverage": merged.counts.coverage, "newest_hour": max(hours_of(labels), default="") or None}
+    counts = {"schema_version": 2, **merged.counts._asdict(), **told}
+    files = {"labelled.parquet": table_bytes(merged.table), "labels.json": json.dumps(counts, indent=2).encode()}
+    if record is None:
+        return files
+    lines = merged_records(merged.table, names[0], record.output_names, record.input_names)
+    return {**files, "merged.jsonl": b"".join(lines)}
+
+
+def hash_of_labels(labels: pa.Table) -> str:
+    """Hash of a window's labels, in the order in which they count, whatever the files are called that they lie in."""
+    columns = [labels[name].to_pylist() for name in ("@label_id", "@label")]
+    return digest(json.dumps([*columns, hours_of(labels)]).encode())
+
+
+def label_files(labels: Labels, **told: Any) -> dict[str, bytes]:
+    """What became of each line of ground truth, and those in quarantine."""
     return {
-        "labelled.parquet": table_bytes(merged.table),
-        "labels.json": json.dumps(counts, indent=2).encode(),
+        "ground_truth.json": json.dumps({**labels.ledger.told, **told}, indent=2).encode(),
         "quarantined_labels.jsonl": b"".join(map(quarantine_line, labels.quarantined)),
     }
+
+
+def together(tables: Mapping[str, pa.Table]) -> bytes:
+    """The labels of several windows as one file, each with its window."""
+    named = [rows.append_column(WINDOW, pa.array([name] * rows.num_rows, pa.string())) for name, rows in tables.items()]
+    return table_bytes(pa.concat_tables([LABELS.append(pa.field(WINDOW, pa.string())).empty_table(), *named]))
+
+
+def apart(labels: pa.Table, window: str) -> pa.Table:
+    """The labels of one window out of those of several."""
+    return labels.filter(pc.field(WINDOW) == window).drop_columns([WINDOW]).combine_chunks()
+
+
+def withheld(checked: Checked, because: str) -> Checked:
+    """A check whose window may not be judged yet: every finding is undecided, and nothing is violated."""
+    findings = tuple(one.model_copy(update={"state": State.UNDECIDED, "because": because}) for one in checked.findings)
+    files = {name: content for name, content in checked.artifacts.items() if name != VIOLATIONS}
+    return checked._replace(findings=findings, artifacts={**files, **violation_files(checked.monitor, findings)})
+
+
+def between(rows: pa.Table, start: datetime, end: datetime) -> pa.Table:
+    """The captured rows of a half-open span of time."""
+    return rows.filter((pc.field("@time") >= pa.scalar(start)) & (pc.field("@time") < pa.scalar(end)))
 
 
 def explained(rows: pa.Table, model: Any, features: tuple[str, ...], settings: AttributionSettings) -> pa.Table:

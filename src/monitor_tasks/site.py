@@ -26,7 +26,7 @@ from monitor_tasks.io.executions import (
 )
 from monitor_tasks.report import ModelCard, Report
 from monitor_tasks.value import UserError
-from monitor_tasks.verdict import Outcome
+from monitor_tasks.verdict import Outcome, Verdict
 from monitor_tasks.window import Window, format_time, parse_time
 
 _LOGGED = re.compile(r"/(\d{4})/(\d\d)/(\d\d)/(\d\d)/revisions/log/\d+$")
@@ -87,14 +87,25 @@ class Site:
         found = [newest(self.store, self.folder(schedule, window)) for schedule in schedules]
         return Outcome.of([self.report(key) for key in found if key])
 
+    def verdicts(self, window: Window) -> list[Verdict]:
+        """Every verdict that was given of a window, the oldest first."""
+        found = [read_artifact(self.store, key, "verdict.json") for key in self.revisions("verdict", window)]
+        return [Verdict.read(text, f"{self.name}: a verdict of {window}") for text in found]
+
+    def revisions(self, schedule: str, window: Window) -> list[str]:
+        """The manifests of all revisions of one schedule in one window, the oldest first."""
+        folder = f"{self.folder(schedule, window)}/revisions"
+        return [f"{folder}/{name.decode()}/{MANIFEST}" for name in read_log(self.store, f"{folder}/log")]
+
     def reported(self) -> list[Window]:
         """Every window of the schedule that has a report, in order."""
-        ends = set()
-        for one in self.endpoint.configured().values():
-            for entry in self.store.entries(f"{self.name}/{one.monitoring_schedule_name}"):
-                found = _LOGGED.search(entry.key)
-                if found:
-                    ends.add(parse_time("{}-{}-{}T{}:00:00Z".format(*found.groups())))
+        return self.windows(*(one.monitoring_schedule_name for one in self.endpoint.configured().values()))
+
+    def windows(self, *schedules: str) -> list[Window]:
+        """Every window of the endpoint's schedule that has an execution of one of these, in order."""
+        entries = [entry.key for one in schedules for entry in self.store.entries(f"{self.name}/{one}")]
+        found = [match for key in entries if (match := _LOGGED.search(key))]
+        ends = {parse_time("{}-{}-{}T{}:00:00Z".format(*match.groups())) for match in found}
         return [self.endpoint.schedule.ending(end) for end in sorted(ends)]
 
     def baseline_key(self, baseline: str) -> str:

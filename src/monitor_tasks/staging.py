@@ -1,18 +1,19 @@
 """Staging: the rows as each monitor's stage reads them, and the baseline that they suggest."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from monitor_tasks.configuration import without_addresses
-from monitor_tasks.endpoint import Endpoint
-from monitor_tasks.io.executions import Execution, digest, read_manifest
+from monitor_tasks.endpoint import Endpoint, GroundTruth, Records
+from monitor_tasks.io import store as storage
+from monitor_tasks.io.executions import Execution, digest, newest, read_artifact, read_manifest
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.report import ModelCard
 from monitor_tasks.site import Site
 from monitor_tasks.value import UserError, Value
-from monitor_tasks.window import Window
+from monitor_tasks.window import HOUR, Window, parse_duration
 
 
 def label_names(endpoint: Endpoint) -> tuple[str, ...]:
@@ -20,6 +21,113 @@ def label_names(endpoint: Endpoint) -> tuple[str, ...]:
     keys = {"model_quality": "ground_truth_attribute", "bias": "label"}
     named = [getattr(one, keys[name]) for name, one in endpoint.configured().items() if name in keys]
     return tuple(dict.fromkeys(named))
+
+
+def label_objects(site: Site, span: Window) -> list[tuple[str, bytes]]:
+    """Every label file that may hold labels of the rows in a span."""
+    settings = _ground_truth(site)
+    try:
+        found = storage.list_objects(settings.address, site.credentials, _until_labelled(settings, span))
+    except storage.Missing:
+        return []
+    return [(key, store.get(key)) for store, key in found]
+
+
+def label_inputs(site: Site, objects: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+    """All that the labels in label files are a function of."""
+    return {f"object {key}": digest(content) for key, content in objects} | {"columns": ",".join(_columns(site))}
+
+
+def labels_in(site: Site, objects: Iterable[tuple[str, bytes]]) -> Any:
+    """The labels in label files, and what became of each line."""
+    from monitor_tasks.tables.labels import read_labels
+
+    return read_labels(objects, _columns(site))
+
+
+def _columns(site: Site) -> tuple[str, str]:
+    """Which columns of a table of labels are the id and the label."""
+    settings = _ground_truth(site)
+    return settings.id_attribute, settings.label_attribute
+
+
+def awaiting(site: Site, span: Window, captured: Mapping[str, str]) -> Any:
+    """The rows of a span, by the ids in its captured tables, and where their labels may lie."""
+    from monitor_tasks.tables.labelled import Awaiting
+
+    def ids() -> Iterator[Any]:
+        for key in (key for name, key in captured.items() if name.startswith("captured")):
+            with site.stored(key) as table:
+                yield from table.batches(["@event_id", "@inference_id"])
+
+    end = _until_labelled(_ground_truth(site), span).end
+    first, last = (Window(moment, moment + HOUR).hours(around=1) for moment in (span.start, end - HOUR))
+    return Awaiting(ids, storage.hour_folder(first[0]), storage.hour_folder(last[-1] + HOUR))
+
+
+def sources(site: Site, window: Window, captured: str) -> dict[str, str]:
+    """The captured tables whose rows are labelled for a window, by input: its own, or those that its span touches."""
+    span = site.endpoint.labelled_span(window)
+    if span == window:
+        return {"captured": captured}
+    day = timedelta(days=1)
+    found = {one: newest(site.store, site.folder("captured", one))
+             for one in site.endpoint.schedule.windows(span.start - day, span.end + day)
+             if one.start < span.end and span.start < one.end}  # fmt: skip
+    there = {f"captured {one}": key for one, key in found.items() if key}
+    return {"span": str(span), **(there or {"captured": captured})}
+
+
+def labelled(site: Site, window: Window, captures: Mapping[str, str], labels: Any) -> Execution:
+    """The execution that labels a window: keyed by its captured rows and its own labels, whatever else arrives."""
+    from monitor_tasks.on_tables import hash_of_labels
+
+    inputs = {**captures, "labels": hash_of_labels(labels), "names": ",".join(label_names(site.endpoint))}
+    if (record := _merging(site)) is not None:
+        inputs["merged_records"] = json.dumps([record.output_names, record.input_names])
+    return site.execution("labelled", window, inputs)
+
+
+def merged(site: Site, window: Window, captures: Mapping[str, str], labels: Any) -> str:
+    """The captured rows of a window with its labels."""
+    from monitor_tasks.on_tables import between, concatenated, merge
+
+    execution = labelled(site, window, captures, labels)
+    if done := execution.committed():
+        return done
+    rows = concatenated([site.table(key) for name, key in captures.items() if name.startswith("captured")])
+    span = site.endpoint.labelled_span(window)
+    rows = rows if span == window else between(rows, *span)
+    files = merge(rows, labels, label_names(site.endpoint), _merging(site))
+    return execution.commit(files, shown=("labels.json",))
+
+
+def _merging(site: Site) -> Records | None:
+    """The names of a record's cells, where labelled rows are to be written as SageMaker's merge job writes them."""
+    return site.endpoint.capture if _ground_truth(site).merged_records else None
+
+
+def coverage(site: Site, rows: str) -> str:
+    """Why too few predictions of a labelled table have a label to judge by it; empty where they are enough."""
+    counts, least = json.loads(read_artifact(site.store, rows, "labels.json")), _ground_truth(site).label_coverage
+    matched, predictions = counts["matched"], counts["predictions"]
+    if not predictions or matched >= least * predictions:
+        return ""
+    return (
+        f"labels of {matched} of {predictions} predictions have arrived ({matched / predictions:.1%}), "
+        f"{least:.1%} needed"
+    )
+
+
+def _ground_truth(site: Site) -> GroundTruth:
+    settings = site.endpoint.ground_truth
+    if settings is None:
+        raise UserError(f"{site.name}: ground_truth is not set; the monitors of labels need its address")
+    return settings
+
+
+def _until_labelled(settings: GroundTruth, span: Window) -> Window:
+    return Window(span.start, span.end + parse_duration(settings.label_horizon))
 
 
 def hash_of(value: Value) -> str:

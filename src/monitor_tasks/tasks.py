@@ -10,10 +10,21 @@ from monitor_tasks.io import store as storage
 from monitor_tasks.io.executions import append, digest, read_artifact, read_manifest
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.site import Site, opened
-from monitor_tasks.staging import hash_of, label_names, staged, suggested_baseline
-from monitor_tasks.value import UserError
+from monitor_tasks.staging import (
+    awaiting,
+    coverage,
+    hash_of,
+    label_inputs,
+    label_names,
+    label_objects,
+    labels_in,
+    merged,
+    sources,
+    staged,
+    suggested_baseline,
+)
 from monitor_tasks.verdict import Action, Outcome, Permission, Verdict, decide, episode_around
-from monitor_tasks.window import Window, parse_duration
+from monitor_tasks.window import Window
 
 
 def permission(endpoint: Endpoint, asked: bool | None, backfill: bool) -> Permission:
@@ -44,15 +55,15 @@ def ingest_capture(site: Site, window: Window) -> str:
 
 def merge_labels(site: Site, window: Window, captured: str) -> str:
     """The captured rows with the labels that have arrived, and the counts of what matched."""
-    from monitor_tasks.on_tables import merge
+    from monitor_tasks.on_tables import label_files, met
 
-    objects = _label_objects(site, window)
-    inputs = {"captured": captured, **{f"object {key}": digest(content) for key, content in objects}}
-    execution = site.execution("labelled", window, {**inputs, "names": ",".join(label_names(site.endpoint))})
-    if done := execution.committed():
-        return done
-    files = merge(site.table(captured), objects, label_names(site.endpoint))
-    return execution.commit(files, shown=("labels.json",))
+    span, captures = site.endpoint.labelled_span(window), sources(site, window, captured)
+    objects = label_objects(site, span)
+    labels, read = labels_in(site, objects), site.execution("labels", window, label_inputs(site, objects))
+    if not read.committed():
+        read.commit(label_files(labels), shown=("ground_truth.json",))
+    with met(labels.lines, [awaiting(site, span, captures)]) as found:
+        return merged(site, window, captures, found.labels(0))
 
 
 def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = "") -> str:
@@ -70,12 +81,14 @@ def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = ""
 
 def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str) -> str:
     """One monitor's report of the window; `rows` is the execution whose table it reads."""
-    from monitor_tasks.on_tables import check, read_baseline
+    from monitor_tasks.on_tables import check, read_baseline, withheld
     from monitor_tasks.pages.report import report_page
 
     settings, model = site.endpoint.configured()[name], site.model(window)
     suite = site.read(settings.suite) if getattr(settings, "suite", None) else b""
     inputs = {"rows": rows, "baseline": baseline, "settings": hash_of(settings), "suite": digest(suite)}
+    because = coverage(site, rows) if MONITORS[name].stage == "labelled" else ""
+    inputs = {**inputs, "withheld": because} if because else inputs
     execution = site.execution(
         settings.monitoring_schedule_name, window, {**inputs, "model": hash_of(model) if model else ""}
     )
@@ -84,6 +97,7 @@ def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str)
     known = read_baseline(baseline, name, settings, lambda file: site.baseline_file(baseline, f"{name}/{file}"))
     with site.stored(rows, "labelled.parquet" if MONITORS[name].stage == "labelled" else "captured.parquet") as table:
         checked = check(name, settings, staged(site, name, table, model), known, suite)
+    checked = withheld(checked, because) if because else checked
     told = model.model_copy(update={"address": None}) if model else None  # where a model lies changes no report
     report = checked.report(site.name, str(window), told, _changes(site, window, baseline))
     shown = tuple(file for file in checked.artifacts if file in SHOWN)
@@ -100,9 +114,10 @@ def choose_action(site: Site, window: Window, reports: Mapping[str, str], permis
     if not site.endpoint.schedule.has(window):
         permission = Permission(retraining=False, because="not one of the schedule's own windows")
     action, because = decide(outcome, permission)
-    episode = _episode(site, window) if outcome.causes and site.endpoint.schedule.has(window) else ""
-    if action is Action.RETRAIN and not _claim(site, window, episode, reports, because):
+    episodes = _episodes(site, window) if outcome.causes and site.endpoint.schedule.has(window) else []
+    if action is Action.RETRAIN and not _claim(site, window, episodes, reports, because):
         action, because = Action.ALERT, f"retraining was handed over before in this episode; {because}"
+    episode = episodes[0] if episodes else ""
     verdict = Verdict(
         endpoint=site.name, window=str(window), action=action, because=because, status=outcome.status, episode=episode
     )
@@ -112,19 +127,6 @@ def choose_action(site: Site, window: Window, reports: Mapping[str, str], permis
 
 SHOWN = ("statistics.json", "constraints.json", "constraint_violations.json", "analysis.json")
 """What SageMaker's users look for in a window's folder."""
-
-
-def _label_objects(site: Site, window: Window) -> list[tuple[str, bytes]]:
-    """Every label file that may hold labels of the window."""
-    settings = site.endpoint.ground_truth
-    if settings is None:
-        raise UserError(f"{site.name}: ground_truth is not set; the monitors of labels need its address")
-    late = Window(window.start, window.end + parse_duration(settings.label_horizon))
-    try:
-        found = storage.list_objects(settings.address, site.credentials, late)
-    except storage.Missing:
-        return []
-    return [(key, store.get(key)) for store, key in found]
 
 
 def _changes(site: Site, window: Window, baseline: str) -> tuple[str, ...]:
@@ -154,21 +156,29 @@ def _reference(site: Site, window: Window, captured: str) -> Iterator[tuple[Any,
         yield table, labelled or captured
 
 
-def _episode(site: Site, window: Window) -> str:
-    """The number of the episode around the window; it is given once and kept when other windows join."""
+def _episodes(site: Site, window: Window) -> list[str]:
+    """The numbers of the episodes around the window, its own first; one is given once and kept when windows join.
+
+    A window that labels restate may join two episodes, or be violated again after a restatement had cleared it.
+    """
     joined: list[int] = []
+    belonged = {int(one.episode) for one in site.verdicts(window) if one.episode}
 
     def open_episode(entries: list[bytes]) -> bytes | None:
         run = {str(one) for one in episode_around(window, site.reported(), lambda other: site.outcome(other).status)}
-        joined[:] = [number for number, entry in enumerate(entries, 1) if json.loads(entry)["opened_by"] in run]
+        opened = {number for number, entry in enumerate(entries, 1) if json.loads(entry)["opened_by"] in run}
+        joined[:] = [*sorted(belonged), *sorted(opened - belonged)]
         return None if joined else json.dumps({"opened_by": str(window)}).encode()
 
     entries = append(site.store, f"{site.name}/episodes/log", open_episode)
-    return f"{(joined or [len(entries)])[0]:06d}"
+    return [f"{number:06d}" for number in joined or [len(entries)]]
 
 
-def _claim(site: Site, window: Window, episode: str, reports: Mapping[str, str], because: str) -> bool:
+def _claim(site: Site, window: Window, episodes: list[str], reports: Mapping[str, str], because: str) -> bool:
     """Writes the evidence of the episode's one retraining; False when another window did so before."""
+    episode, *others = episodes
+    if any(site.store.has(site.evidence_key(other)) for other in others):
+        return False
     evidence = {
         "schema_version": 1,
         "endpoint": site.name,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from monitor_tasks.tables.captured import METADATA, capture
 from monitor_tasks.tables.files import table_bytes
-from monitor_tasks.tables.labelled import Counts, Merged, merge
+from monitor_tasks.tables.labelled import Awaiting, Counts, Merged, meeting, merge
 from monitor_tasks.tables.labels import LABELS, read_labels
 from monitor_tasks.value import UserError
 from tests.tables.samples import captured, record
@@ -41,7 +41,7 @@ def test_the_real_files(shared: Path) -> None:
     labels = read_labels((file.name, file.read_bytes()) for file in files)
     lines = [record(file.stem) for file in files[5:]] + [record("unlabelled")]
     merged = merge(captured(*lines).table, labels.table, ["label"])
-    assert merged.counts == Counts(16, matched=15, unlabelled=1, shared_id=0, matched_labels=15, orphan=5)
+    assert merged.counts == Counts(16, matched=15, unlabelled=1, shared_id=0, matched_labels=15, conflicting=0)
     assert found(merged) == [*labels.table["@label"].to_pylist()[5:], None]
 
 
@@ -49,14 +49,14 @@ def test_an_inference_id_takes_precedence_over_the_event_id() -> None:
     rows = predictions(("e1", "i1"), ("e2", None), ("e3", ""), ("e4", "e2"))
     merged = merge(rows, truths(("e1", "no"), ("i1", "yes"), ("e2", "two"), ("e3", "three"), ("e4", "no")), ["label"])
     assert found(merged) == ["yes", "two", "three", "two"]
-    assert merged.counts == Counts(4, matched=4, unlabelled=0, shared_id=1, matched_labels=3, orphan=2)
+    assert merged.counts == Counts(4, matched=4, unlabelled=0, shared_id=1, matched_labels=3, conflicting=0)
 
 
 def test_predictions_that_share_an_id_all_get_its_label() -> None:
     rows = predictions(("1", "i"), ("2", "i"), ("3", "i"), ("4", "j"), ("5", "j"), ("6", None))
     merged = merge(rows, truths(("i", "1")), ["label"])
     assert found(merged) == ["1", "1", "1", None, None, None]
-    assert merged.counts == Counts(6, matched=3, unlabelled=3, shared_id=3, matched_labels=1, orphan=0)
+    assert merged.counts == Counts(6, matched=3, unlabelled=3, shared_id=3, matched_labels=1, conflicting=0)
 
 
 def test_the_captured_table_stays_as_it_is_and_labels_stand_at_its_end() -> None:
@@ -85,7 +85,7 @@ def test_no_labels_and_no_predictions() -> None:
     unlabelled = merge(predictions(("a", None)), read_labels([]).table, ["label"])
     assert (found(unlabelled), unlabelled.counts) == ([None], none._replace(predictions=1, unlabelled=1))
     orphans = merge(capture([]).table, truths(("a", "1")), ["label"])
-    assert orphans.counts == none._replace(orphan=1)
+    assert orphans.counts == none
     assert orphans.table.schema == METADATA.append(pa.field("label", pa.string()))
 
 
@@ -133,9 +133,9 @@ def test_counts_reconcile_with_a_plain_dictionary(ids: list[Ids], pairs: list[tu
     assert counts.matched == sum(key in labels for key in keys)
     assert counts.shared_id == len(keys) - len(set(keys))
     assert counts.matched_labels == len(labels.keys() & set(keys))
-    assert counts.orphan == len(labels.keys() - set(keys))
+    assert counts.coverage == (counts.matched / len(ids) if ids else None)
     assert counts.predictions == len(ids) == counts.matched + counts.unlabelled
-    assert len(pairs) == counts.matched_labels + counts.orphan
+    assert counts.conflicting == 0
 
 
 @given(PREDICTIONS, TRUTHS, st.randoms(use_true_random=False))
@@ -153,7 +153,7 @@ def test_the_order_of_rows_does_not_matter(ids: list[Ids], pairs: list[tuple[str
 def test_of_labels_put_together_the_first_by_object_and_line_counts(order: Sequence[int]) -> None:
     parts = [truths(("a", "1"), name="1"), truths(("b", "0"), ("a", "0"), name="2"), truths(("a", "2"), name="3")]
     merged = merge(predictions(("a", None)), pa.concat_tables([parts[n] for n in order]), ["label"])
-    assert (found(merged), merged.counts) == (["1"], Counts(1, 1, 0, 0, matched_labels=1, orphan=1))
+    assert (found(merged), merged.counts) == (["1"], Counts(1, 1, 0, 0, matched_labels=1, conflicting=2))
 
 
 def identifiers(count: int) -> list[str]:
@@ -166,7 +166,7 @@ def test_many_ids_meet_in_the_order_of_the_predictions() -> None:
     mixed = random.Random(18).sample(ids[20_000:], 200_000)
     rows, labels = predictions(*((one, None) for one in ids[:200_000])), truths(*((one, one[:2]) for one in mixed))
     merged = merge(rows, labels, ["label"])
-    assert merged.counts == Counts(200_000, 180_000, 20_000, 0, 180_000, 20_000)
+    assert merged.counts == Counts(200_000, 180_000, 20_000, 0, 180_000, 0)
     assert found(merged) == [None] * 20_000 + [one[:2] for one in ids[20_000:200_000]]
     assert table_bytes(merge(rows, labels, ["label"]).table) == table_bytes(merged.table)
 
@@ -181,3 +181,52 @@ def test_what_exceeds_the_memory_is_spilled_and_nothing_else_changes(tmp_path: P
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UserError, match=r"200000 predictions with 200000 labels needs more than 42MB of memory"):
         merge(rows, labels, ["label"], memory_limit="42MB")
+
+
+def awaiting(ids: list[str], start: str = "2026/01/01/00", stop: str = "2026/01/01/05", size: int = 50_000) -> Awaiting:
+    rows = predictions(*((one, None) for one in ids)).select(["@event_id", "@inference_id"])
+    return Awaiting(lambda: (rows.slice(at, size) for at in range(0, max(len(ids), 1), size)), start, stop)
+
+
+def of(rows: pa.Table) -> list[tuple[str, str]]:
+    return list(zip(rows["@label_id"].to_pylist(), rows["@label"].to_pylist(), strict=True))
+
+
+def test_each_label_belongs_to_every_window_that_bears_its_id_and_waits_for_it() -> None:
+    lines = pa.concat_tables(
+        [
+            truths(("a", "1"), ("b", "0"), ("a", "0"), ("a", "1"), name="2026/01/01/04/x"),
+            truths(("a", "1"), ("b", "1"), ("nobody", "1"), name="2026/01/01/05/x"),
+            truths(("c", "1"), name="2026/01/01/03/x"),
+        ]
+    )
+    windows = [
+        awaiting(["a", "b"]),
+        awaiting(["b"], stop="2026/01/01/06"),
+        awaiting([]),
+        awaiting(["c"], "2026/01/01/04"),
+    ]
+    with meeting(lines, windows) as found:
+        labels = [found.labels(place) for place in range(len(windows))]
+        assert [of(rows) for rows in labels] == [
+            [("a", "1"), ("a", "0"), ("b", "0")],
+            [("b", "0"), ("b", "1")],
+            [],
+            [],
+        ]
+        assert found.matched_labels == 2
+        assert {rows.schema for rows in labels} == {LABELS}
+    merged = merge(predictions(("a", None), ("b", None)), labels[0], ["label"])
+    assert merged.counts == Counts(2, 2, 0, 0, matched_labels=2, conflicting=1)
+
+
+def test_a_meeting_that_exceeds_the_memory_is_spilled(tmp_path: Path) -> None:
+    ids = identifiers(200_000)
+    lines = truths(*((one, one[:2]) for one in reversed(ids)), name="2026/01/01/00/x")
+    with meeting(lines, [awaiting(ids[:120_000]), awaiting(ids[80_000:])], "64MB", str(tmp_path)) as found:
+        assert of(found.labels(0)) == sorted((one, one[:2]) for one in ids[:120_000])
+        assert found.matched_labels == 200_000
+    assert list(tmp_path.iterdir()) == []
+    said = r"joining 1 windows with 200000 labels needs more than 24MB of memory"
+    with pytest.raises(UserError, match=said), meeting(lines, [awaiting(ids)], "24MB"):
+        pass

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from monitor_tasks.tables.files import table_bytes
 from monitor_tasks.tables.labels import LABELS, LabelReason, Labels, parse_label, read_labels
 from monitor_tasks.tables.ledger import quarantine_line
+from monitor_tasks.value import UserError
 
 
 def truth(label_id: Any = "a", data: Any = "1", encoding: Any = "CSV", **more: Any) -> bytes:
@@ -193,3 +195,44 @@ def test_every_line_has_one_fate_and_the_order_of_objects_does_not_matter(
     assert table_bytes(turned.table) == table_bytes(found.table)
     assert turned.ledger.to_json() == found.ledger.to_json()
     assert turned.quarantined == found.quarantined
+
+
+def parquet(**columns: Any) -> bytes:
+    return table_bytes(pa.table(columns))
+
+
+def test_tables_of_labels_are_read_beside_lines() -> None:
+    tables = [
+        ("2.csv", b"event_id,label,more\na,0,x\nb, 1.0 ,\n,1,\nc,,\n"),
+        ("3.parquet", parquet(label=[1, 0, None], event_id=["d", "a", "e"])),
+        ("4.parquet", parquet(label=pa.array(["1", "1"]).dictionary_encode(), event_id=[17, None])),
+    ]
+    found = read_labels([*tables, ("1.jsonl", truth("a"))])
+    assert of(found) == {"a": "1", "b": "1.0", "d": "1", "17": "1"}
+    assert found.ledger.totals == {"read": 10, "accepted": 4, "duplicate": 0, "conflicting": 2, "quarantined": 4}
+    places = [(one.place.object, one.place.line, one.reason, one.excerpt) for one in found.quarantined]
+    assert places == [
+        ("2.csv", 3, "no_event_id", '[null, "1"]'),
+        ("2.csv", 4, "bad_payload", '["c", null]'),
+        ("3.parquet", 3, "bad_payload", '["e", null]'),
+        ("4.parquet", 2, "no_event_id", '[null, "1"]'),
+    ]
+    assert found.lines.num_rows == 6
+    assert list(found.ledger.objects) == ["1.jsonl", "2.csv", "3.parquet", "4.parquet"]
+
+
+def test_the_columns_of_a_table_have_the_names_that_are_set() -> None:
+    found = read_labels([("t.csv", b"outcome,order\n1,a\n")], ("order", "outcome"))
+    assert of(found) == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.csv", b"id,label\na,1\n", r"t.csv: has no column 'event_id', only id, label; set ground_truth.id_attrib"),
+        ("t.parquet", b"PAR1 and no more", "t.parquet: not readable as parquet"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_one_clear_error(name: str, content: bytes, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        read_labels([(name, content)])

@@ -1,0 +1,102 @@
+"""Late labels, once per endpoint: one DAG ``labels__<endpoint>`` for every file in ``endpoints/`` with labels.
+
+    meet_labels --> restate_windows -+-> trigger_retraining -+-> settle_labels
+                                     +-> alert --------------+
+
+``meet_labels`` finds the windows that labels have reached since the last time; without any, the rest is skipped.
+Until ``settle_labels`` has run, the next run is told of the same windows again. Only addresses and ids travel.
+"""
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+from monitor_connections import site
+
+from monitor_tasks import restating, tasks
+from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.site import load_endpoints
+from monitor_tasks.staging import label_names
+
+ENDPOINTS = Path(__file__).parent / "endpoints"
+log = logging.getLogger(__name__)
+
+
+def labels_dag(endpoint: Endpoint) -> DAG:
+    """The restating of one endpoint; one run at a time, as often as its windows end."""
+    cron = endpoint.schedule.cron
+    with DAG(
+        f"labels__{endpoint.endpoint_name}",
+        schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
+        start_date=endpoint.start_date,
+        catchup=False,
+        max_active_runs=1,
+        params={
+            "allow_retraining": Param(
+                None,
+                type=["null", "boolean"],
+                title="Allow retraining",
+                description="Empty: as the endpoint's configuration says, and never in a backfill",
+            )
+        },
+        tags=["model-monitor", "labels", *endpoint.tags],
+        default_args={"owner": endpoint.owner or "airflow", "retries": 2, "retry_delay": timedelta(seconds=30)},
+        doc_md=f"{__doc__}\nConfiguration `{endpoint.config_hash}`",
+    ) as dag:
+
+        @task
+        def meet_labels() -> str:
+            plan = restating.meet_labels(site(endpoint))
+            if not plan:
+                raise AirflowSkipException("no labels have arrived since the last time")
+            return plan
+
+        @task
+        def restate_windows(plan: str) -> list[dict[str, str]]:
+            context = get_current_context()
+            allowed = tasks.permission(
+                endpoint, context["params"]["allow_retraining"], context["dag_run"].run_type == "backfill"
+            )
+            verdicts = restating.restate(site(endpoint), plan, allowed)
+            context["ti"].xcom_push("alerts", [one.text for one in verdicts if one.action == "alert"])
+            return [
+                {
+                    "trigger_run_id": f"retrain__{endpoint.endpoint_name}__{one.episode}",
+                    "conf": {"endpoint": endpoint.endpoint_name, "episode": one.episode, "window": one.window},
+                }
+                for one in verdicts
+                if one.action == "retrain"
+            ]
+
+        @task
+        def alert() -> None:
+            for text in get_current_context()["ti"].xcom_pull("restate_windows", key="alerts"):
+                log.warning("%s", text)
+
+        @task(trigger_rule="none_failed")
+        def settle_labels(plan: str | None) -> None:
+            if plan:
+                restating.settle_labels(site(endpoint), plan)
+
+        plan = meet_labels()
+        asked = restate_windows(plan)
+        handed_over = TriggerDagRunOperator.partial(
+            task_id="trigger_retraining",
+            trigger_dag_id=endpoint.retraining.dag_id,
+            logical_date=None,
+            skip_when_already_exists=True,
+        ).expand_kwargs(asked)
+        asked >> alert() >> (settled := settle_labels(plan))
+        handed_over >> settled
+    return dag
+
+
+wanted = get_parsing_context().dag_id
+for endpoint in load_endpoints(ENDPOINTS).values():
+    is_late = isinstance(endpoint, Endpoint) and endpoint.ground_truth and not endpoint.ground_truth.start_time_offset
+    if is_late and label_names(endpoint) and wanted in (None, f"labels__{endpoint.endpoint_name}"):
+        made = labels_dag(endpoint)
+        globals()[made.dag_id] = made

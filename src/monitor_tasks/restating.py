@@ -1,0 +1,201 @@
+"""Late labels restate exactly the windows that they touch: the verbs of the DAG ``labels__<endpoint>``.
+
+What arrived is told apart from what was known by a log of plans, each of which names the windows that its labels touch.
+A plan that was not settled hands its windows on to the next one, so a run that is killed anywhere loses none.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from monitor_tasks import tasks
+from monitor_tasks.io.executions import Execution, newest, read_artifact, read_manifest
+from monitor_tasks.io.store import Exists, hour_folder
+from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.site import Site
+from monitor_tasks.staging import awaiting, label_inputs, label_objects, labelled, labels_in, merged
+from monitor_tasks.value import UserError
+from monitor_tasks.verdict import Permission, Verdict
+from monitor_tasks.window import Window
+
+PLAN, TOUCHED = "ground_truth.json", "touched.parquet"
+REPLACED = Permission(retraining=False, because="the model was replaced after this window")
+_HOUR = re.compile(r"object (\d{4}/\d\d/\d\d/\d\d)/")
+
+
+class Judged(NamedTuple):
+    """What the newest verdict of a window rests on."""
+
+    reports: dict[str, str]
+    """The reports by monitor."""
+    rows: frozenset[str]
+    """The labelled tables that the monitors of labels have read."""
+    captured: str
+    """The captured rows in them."""
+
+
+def meet_labels(site: Site) -> str:
+    """Which windows the labels touch that arrived since the last time: the plan; empty where there is nothing to do."""
+    from monitor_tasks.on_tables import label_files, met, together
+
+    if site.endpoint.ground_truth and site.endpoint.ground_truth.start_time_offset:
+        raise UserError(f"{site.name}: ground_truth has offsets: labelled windows lie in the past, none is restated")
+    former = newest(site.store, _folder(site)) or ""
+    windows = _awaited(site, former)
+    if not windows:
+        return ""
+    captures = {**{one: judged.captured for one, judged in windows.items()}, **_neighbours(site, windows)}
+    objects = label_objects(site, Window(min(windows).start, max(windows).end))
+    inputs = label_inputs(site, objects) | {
+        f"captured {'' if one in windows else 'beside '}{one}": key for one, key in captures.items()
+    }
+    before = read_manifest(site.store, former).inputs if former else {}
+    if {**before, "after": ""} == {**inputs, "after": ""}:
+        plan = Execution(site.store, _folder(site), before).committed() or former
+        return plan if _unsettled(site, plan) else ""
+    labels, known = labels_in(site, objects), _unsettled(site, former)
+    with met(labels.lines, [awaiting(site, one, {"captured": key}) for one, key in captures.items()]) as found:
+        of_window = {one: found.labels(place) for place, one in enumerate(windows)}
+        matched = found.matched_labels
+    touched = {one: of_window[one] for one, judged in windows.items()
+               if str(one) in known or not _rests_on(site, one, judged, of_window[one])}  # fmt: skip
+    told = {"matched_labels": matched, "orphan": labels.table.num_rows - matched,
+            "touched": [str(one) for one in touched]}  # fmt: skip
+    files = {**label_files(labels, **told), TOUCHED: together({str(one): rows for one, rows in touched.items()})}
+    execution = Execution(site.store, _folder(site), {**inputs, "after": former})
+    plan = execution.commit(files, shown=(PLAN, "quarantined_labels.jsonl"))
+    return plan if touched else ""
+
+
+def restate(site: Site, plan: str, permission: Permission) -> list[Verdict]:
+    """Every window that the plan names, with its labels, judged again; run again, it executes nothing."""
+    from monitor_tasks.on_tables import apart
+
+    labels, verdicts, now = site.table(plan, TOUCHED), [], site.model(site.reported()[-1])
+    for name in _touched(site, plan):
+        window = Window.parse(name)
+        is_past = permission.retraining and site.model(window) != now
+        if former := _judged(site, window):
+            allowed = REPLACED if is_past else permission
+            verdicts.append(_judged_again(site, window, former, apart(labels, name), allowed))
+    return verdicts
+
+
+def settle_labels(site: Site, plan: str) -> None:
+    """Notes that what the plan's windows led to was handed over; until then the next plan names them again."""
+    with suppress(Exists):
+        site.store.create(_settled(site, plan), plan.encode())
+
+
+def history(site: Site, window: Window) -> list[dict[str, Any]]:
+    """What was known of a window, revision by revision of its monitors of labels: how much was labelled, what came out.
+
+    One row a revision, the oldest first; ``known`` is the newest hour in which a label of the window was collected.
+    """
+    return [
+        _remembered(site, name, key) for name, schedule in _of_labels(site).items()
+        for key in site.revisions(schedule, window)
+    ]  # fmt: skip
+
+
+HEADLINES = ("auc", "accuracy", "rmse")
+"""The metric that a row of history shows where it was judged; else the first one that was."""
+
+
+def _remembered(site: Site, monitor: str, key: str) -> dict[str, Any]:
+    counts = json.loads(read_artifact(site.store, read_manifest(site.store, key).inputs["rows"], "labels.json"))
+    report = site.report(key)
+    metrics = {one.metric.name: one.metric for one in reversed(report.findings) if one.metric}
+    shown = next((metrics[name] for name in (*HEADLINES, *reversed(metrics)) if name in metrics), None)
+    told = {name: counts.get(name) for name in ("predictions", "matched", "coverage", "conflicting")}
+    return {
+        "monitor": monitor,
+        "known": counts.get("newest_hour"),
+        **told,
+        "status": report.status,
+        "violations": len(report.violations),
+        "metric": shown.name if shown else None,
+        "subject": shown.subject if shown else None,
+        "value": shown.value if shown else None,
+        "report": site.store.address_of(key),
+    }
+
+
+def _judged_again(site: Site, window: Window, former: Judged, labels: Any, permission: Permission) -> Verdict:
+    """The verdict of a window after its monitors of labels have read these; the other monitors stand by theirs."""
+    rows, reports = merged(site, window, {"captured": former.captured}, labels), dict(former.reports)
+    for name in _of_labels(site):
+        if name in reports:
+            baseline = read_manifest(site.store, reports[name]).inputs["baseline"] or site.pinned(window)
+            reports[name] = tasks.run_monitor(site, name, window, rows, baseline)
+    return tasks.choose_action(site, window, reports, permission)
+
+
+def _judged(site: Site, window: Window) -> Judged | None:
+    """What the newest verdict rests on; None without one, or where no monitor of labels had run."""
+    verdict = newest(site.store, site.folder("verdict", window))
+    inputs = read_manifest(site.store, verdict).inputs if verdict else {}
+    reports = {name: inputs[name] for name in site.endpoint.configured() if name in inputs}
+    rows = {read_manifest(site.store, reports[name]).inputs["rows"] for name in _of_labels(site) if name in reports}
+    if not rows:
+        return None
+    return Judged(reports, frozenset(rows), read_manifest(site.store, min(rows)).inputs["captured"])
+
+
+def _rests_on(site: Site, window: Window, judged: Judged, labels: Any) -> bool:
+    """Whether the window was judged with these very labels."""
+    return {labelled(site, window, {"captured": judged.captured}, labels).key} == judged.rows
+
+
+def _awaited(site: Site, former: str) -> dict[Window, Judged]:
+    """The judged windows whose labels may have arrived since the former plan, or whose plan was never settled."""
+    windows, known = site.windows("verdict"), _unsettled(site, former)
+    since = min(_newest_hour(site, former), hour_folder(windows[-1].end)) if windows else ""
+    chosen = [one for one in windows if awaiting(site, one, {}).stop > since or str(one) in known]
+    found = {one: _judged(site, one) for one in chosen}
+    return {one: judged for one, judged in found.items() if judged is not None}
+
+
+def _newest_hour(site: Site, former: str) -> str:
+    """The newest hour folder of the label files that a plan knows; empty where there is none, or no such folders."""
+    names = read_manifest(site.store, former).inputs if former else {}
+    hours = [found[1] for name in names if (found := _HOUR.match(name))]
+    return max(hours, default="")
+
+
+def _neighbours(site: Site, windows: Iterable[Window]) -> dict[Window, str]:
+    """Other captured windows whose labels may lie among those of the windows: their labels are no orphans."""
+    own = set(windows)
+    start = awaiting(site, min(own), {}).start
+    near = [one for one in site.windows("captured") if one not in own and awaiting(site, one, {}).stop > start]
+    found = {one: newest(site.store, site.folder("captured", one)) for one in near}
+    return {one: key for one, key in found.items() if key}
+
+
+def _unsettled(site: Site, plan: str) -> frozenset[str]:
+    """The windows of a plan that was not settled."""
+    is_open = plan and not site.store.has(_settled(site, plan))
+    return frozenset(_touched(site, plan) if is_open else ())
+
+
+def _touched(site: Site, plan: str) -> list[str]:
+    """The windows that a plan names, in order."""
+    touched: list[str] = json.loads(read_artifact(site.store, plan, PLAN))["touched"]
+    return touched
+
+
+def _settled(site: Site, plan: str) -> str:
+    """Where it is noted that a plan is settled."""
+    return f"{_folder(site)}/settled/{read_manifest(site.store, plan).revision}"
+
+
+def _of_labels(site: Site) -> dict[str, str]:
+    """The monitors of labels that watch the endpoint, with their schedules."""
+    configured = site.endpoint.configured().items()
+    return {name: one.monitoring_schedule_name for name, one in configured if MONITORS[name].stage == "labelled"}
+
+
+def _folder(site: Site) -> str:
+    return f"{site.name}/labels"

@@ -1,0 +1,69 @@
+"""Labels that arrive after their window was judged: the DAG that restates it, run with ``dag.test``."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from examples.airflow_processes import LocalAirflow
+from monitor_tasks.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+YAML = ROOT / "dags/endpoints/loan-scoring.yaml"
+WINDOW = "2026-01-01T00:00:00Z/PT1H"
+BOXES = {
+    "meet_labels": ["restate_windows", "settle_labels"],
+    "restate_windows": ["alert", "trigger_retraining"],
+    "trigger_retraining": ["settle_labels"],
+    "alert": ["settle_labels"],
+    "settle_labels": [],
+}
+TEST = f"""
+import json, sys
+sys.path.append({str(ROOT / "dags")!r})
+from airflow.dag_processing.dagbag import DagBag
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+bag = DagBag({str(ROOT / "dags")!r})
+dag = bag.dags["labels__loan-scoring"]
+found = []
+for _ in range(2):
+    run = dag.test()
+    with create_session() as session:
+        done = session.query(TaskInstance).filter_by(run_id=run.run_id).all()
+        found.append({{one.task_id: str(one.state) for one in done}})
+print(json.dumps({{"errors": list(bag.import_errors.values()), "states": found,
+    "arrows": {{one.task_id: sorted(one.downstream_task_ids) for one in dag.tasks}},
+    "runs": dag.max_active_runs, "catchup": dag.catchup}}))
+"""
+
+
+def test_late_labels_restate_their_window_once(in_airflow: Callable[..., Any], airflow: LocalAirflow) -> None:
+    home = Path(airflow.environment["MONITOR_TASKS_HOME"])
+    (home / "ground-truth").rename(home / "later")
+    judged = CliRunner().invoke(app, ["run", str(YAML), "--window", WINDOW], env={"MONITOR_TASKS_HOME": str(home)})
+    (home / "later").rename(home / "ground-truth")
+    assert judged.exit_code == 3, judged.output
+    airflow.run("dags", "reserialize")
+    told = in_airflow(TEST)
+    assert (told["errors"], told["arrows"], told["runs"], told["catchup"]) == ([], BOXES, 1, False)
+    assert told["states"] == [
+        {**dict.fromkeys(BOXES, "success"), "trigger_retraining": "skipped"},
+        {**dict.fromkeys(BOXES, "skipped"), "settle_labels": "success"},
+    ]
+    root = home / "artifacts/loan-scoring"
+    labels = json.loads((root / "labelled/2026/01/01/01/labels.json").read_bytes())
+    assert labels["matched"] > 0.8 * labels["predictions"] > 0
+    revisions = {
+        one: len([*(root / one / "2026/01/01/01/revisions/log").iterdir()])
+        for one in ("captured", "labelled", "data_quality", "model_quality", "bias", "attribution", "verdict")
+    }
+    again = dict.fromkeys(("labelled", "model_quality", "bias", "verdict"), 2)
+    assert revisions == {**dict.fromkeys(revisions, 1), **again}
+
+
+def test_the_ascii_graph_names_every_box() -> None:
+    graph = (ROOT / "dags" / "restate_labels.py").read_text().split('"""')[1]
+    assert [box for box in BOXES if box not in graph] == []
