@@ -18,7 +18,12 @@ HEAVY = (
     "shap",
     "sklearn.ensemble",
 )
-OURS = ("monitor_tasks.monitors.expectations", "monitor_tasks.on_tables", "monitor_tasks.retraining")
+OURS = (
+    "monitor_tasks.monitors.expectations",
+    "monitor_tasks.judging",
+    "monitor_tasks.on_tables",
+    "monitor_tasks.retraining",
+)
 
 if os.environ.get("MONITOR_TASKS_PRELOAD") == "1" and "scheduler" in sys.argv:
     for name in (*HEAVY, *OURS):

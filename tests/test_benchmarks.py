@@ -1,16 +1,19 @@
+import ast
 import json
+import pickle
 
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import data, measure
-from benchmarks.measure import Cost, Peer, Step, Target, compare
-from benchmarks.steps import BENCHMARKS
+from benchmarks import data, environments, measure
+from benchmarks.environments import LIBRARIES, Library
+from benchmarks.measure import Cost, NotMeasured, Peer, Step, Target, compare
+from benchmarks.steps import BENCHMARKS, PEERS
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what the peers say of each other is nothing of ours
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != PEERS])
 def test_every_benchmark_runs_and_its_sides_find_the_same(name):
     rows = list(command.measured([name], rows=2000, rounds=1, cost=measure.here))
     assert rows
@@ -77,8 +80,88 @@ def test_rounds_give_medians_and_a_peer_without_target_has_no_verdict(tmp_path):
 
 def test_sides_that_find_different_things_are_no_comparison(tmp_path):
     step = Step("step", answers(1), (Peer("peer", answers(2)),))
-    with pytest.raises(AssertionError, match="different things"):
+    with pytest.raises(AssertionError, match=r"different things: {'ours': 1, 'peer': 2}"):
         compare(step, tmp_path, 1, measure.here)
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """Environments that are there already: their Python is a script that says what it was asked, then an answer."""
+    monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path)
+
+    def make(name, answer, code=0):
+        python = tmp_path / name / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        said = f"echo 'chatter'; echo \"$@ $WHYLOGS_NO_ANALYTICS\" > {tmp_path}/asked; cat {tmp_path}/{name}.txt"
+        python.write_text(f"#!/bin/sh\n{said}{' >&2' if code else ''}\nexit {code}\n")
+        python.chmod(0o755)
+        (tmp_path / f"{name}.txt").write_text(answer)
+        (tmp_path / name / "installed").write_text("fake\nother<3")
+        return Library(name, ("fake", "other<3"))
+
+    return make
+
+
+def judged(columns):
+    seconds = {"import": 3.0, "reference": 2.0, "window": 40.0}
+    return json.dumps({"seconds": seconds, "columns": columns, "megabytes": 1900, "versions": {"fake": "1.2"}})
+
+
+def test_a_library_is_measured_by_what_its_script_says(tmp_path, made):
+    fake = made("fake", judged(30))
+    step = Step("step", answers(30), (Peer(fake.name, fake.side, (Target(20),)),))
+    [row] = compare(step, tmp_path, 2, measure.here)
+    assert row.theirs == Cost(40, 1900, 30, "fake 1.2; before: import 3.0 s, reference 2.0 s")
+    assert row.verdict == "met"
+    assert command.as_table([row]).caption == "fake: fake 1.2; before: import 3.0 s, reference 2.0 s"
+    assert (tmp_path / "asked").read_text() == f"-m benchmarks.peers.fake {tmp_path} 1\n"
+
+
+def test_a_library_that_judged_fewer_columns_is_no_comparison(tmp_path, made):
+    step = Step("step", answers(30), (Peer("fake", made("fake", judged(29)).side),))
+    with pytest.raises(AssertionError, match="'fake': 29"):
+        compare(step, tmp_path, 1, measure.here)
+
+
+def test_a_library_that_cannot_run_or_be_installed_is_listed_with_the_reason(tmp_path, made):
+    broken = made("broken", "Traceback\nno Java on this machine\n", code=1)
+    absent = Library("absent", (str(tmp_path / "nowhere.whl"),))
+    peers = tuple(Peer(one.name, one.side, (Target(20),)) for one in (broken, absent))
+    rows = compare(Step("step", answers(30), peers), tmp_path, 2, measure.here)
+    assert [row.peer for row in rows] == ["broken", "absent"]
+    assert rows[0].verdict == "not measured: no Java on this machine"
+    assert rows[1].verdict.startswith("not measured: ")
+    assert "nowhere" in rows[1].verdict
+    assert not (tmp_path / "absent" / "installed").exists()
+    for row in rows:
+        assert (row.theirs, row.ratio, row.target, row.is_judged) == (None, None, "20×", False)
+    assert json.loads(json.dumps([command.as_dict(row) for row in rows]))
+    assert command.as_table(rows).row_count == 2
+
+
+def test_a_reason_survives_its_way_out_of_a_process():
+    assert str(pickle.loads(pickle.dumps(NotMeasured("gone")))) == "gone"
+
+
+def test_ours_must_be_measured(tmp_path):
+    def nowhere(_):
+        raise NotMeasured("gone")
+
+    with pytest.raises(NotMeasured, match="gone"):
+        compare(Step("step", nowhere, ()), tmp_path, 1, measure.here)
+
+
+def test_every_library_has_a_script_that_says_what_it_computes():
+    for library in LIBRARIES:
+        script = environments.ROOT / "benchmarks" / "peers" / f"{library.name}.py"
+        assert ast.get_docstring(ast.parse(script.read_text()))
+
+
+def test_libraries_are_installed_only_for_who_names_them(monkeypatch):
+    asked = []
+    monkeypatch.setattr(command, "measured", lambda names, *_: asked.extend(names) or [])
+    command.main(names=None, rows=1000, rounds=1, json_file=None)
+    assert {*asked} == {*BENCHMARKS} - {PEERS}
 
 
 def test_a_fresh_process_measures_its_own_memory(tmp_path):

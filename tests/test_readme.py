@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from monitor_tasks.judging import check, read_baseline, suggest
 from typer.testing import CliRunner
 
 from examples.loan_scoring.simulate import simulate
@@ -21,7 +22,6 @@ from monitor_tasks.cli import EXIT, app
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.on_tables import check, read_baseline, suggest
 from monitor_tasks.report import State, Status
 from monitor_tasks.staging import label_names
 from monitor_tasks.tables import labels, ledger

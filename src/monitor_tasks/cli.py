@@ -167,7 +167,7 @@ def ingest(
 @verb
 def suggest(table: TableAddress, monitor: MonitorName, output: Output, config: Config = None) -> int:
     """Suggest a baseline from a table: statistics and constraints, each with its reason."""
-    from monitor_tasks.on_tables import suggest as suggest_on
+    from monitor_tasks.judging import suggest as suggest_on
 
     with _table_and_settings(table, monitor, config) as (settings, rows):
         if not rows.holds(1):
@@ -190,8 +190,8 @@ def check(
     as_json: AsJson = False,
 ) -> int:
     """Check a table against a baseline: statistics and violations."""
-    from monitor_tasks.on_tables import check as check_on
-    from monitor_tasks.on_tables import read_baseline
+    from monitor_tasks.judging import check as check_on
+    from monitor_tasks.judging import read_baseline
     from monitor_tasks.pages.report import report_page
 
     folder = Store(baseline)

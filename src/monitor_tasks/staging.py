@@ -137,7 +137,7 @@ def hash_of(value: Value) -> str:
 
 def suggested_baseline(site: Site, rows: Any, source: str, model: ModelCard | None) -> str:
     """The id of the baseline that the rows suggest for every monitor; empty where they are too few."""
-    from monitor_tasks.on_tables import suggest
+    from monitor_tasks.judging import suggest
     from monitor_tasks.tables.files import Stored
 
     table, settings = Stored.of(rows), site.endpoint.configured()
@@ -161,7 +161,7 @@ def pin_baseline(site: Site, name: str, files: Mapping[str, bytes], since: datet
     Raises:
         UserError: the files hold no constraints of this monitor, or it does not watch the endpoint.
     """
-    from monitor_tasks.on_tables import read_baseline
+    from monitor_tasks.judging import read_baseline
 
     if name not in site.endpoint.configured():
         raise UserError(f"{site.name}: has no monitor {name!r}; it has {', '.join(site.endpoint.configured())}")

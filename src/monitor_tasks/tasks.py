@@ -81,7 +81,7 @@ def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = ""
 
 def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str) -> str:
     """One monitor's report of the window; `rows` is the execution whose table it reads."""
-    from monitor_tasks.on_tables import check, read_baseline, withheld
+    from monitor_tasks.judging import check, read_baseline, withheld
     from monitor_tasks.pages.report import report_page
 
     settings, model = site.endpoint.configured()[name], site.model(window)

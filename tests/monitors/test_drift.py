@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+from monitor_tasks.judging import check, read_baseline, suggest
 from pydantic import ValidationError
 from scipy import stats
 
@@ -16,7 +17,6 @@ from monitor_tasks.metrics.drift import METHODS
 from monitor_tasks.metrics.multivariate import MULTIVARIATE
 from monitor_tasks.monitors.data_quality import THRESHOLDS, DataQuality
 from monitor_tasks.monitors.settings import CategoricalMethod, DataQualitySettings, NumericMethod
-from monitor_tasks.on_tables import check, read_baseline, suggest
 from monitor_tasks.profiles.columns import Edges
 from monitor_tasks.report import Finding, State, judge
 from monitor_tasks.tables.files import read_table

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from monitor_tasks.judging import check, read_baseline, suggest
 
-from monitor_tasks import cli, on_tables
+from monitor_tasks import cli, judging
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.on_tables import check, read_baseline, suggest
 from monitor_tasks.tables.files import Stored
 
 SETTINGS = MONITORS["data_quality"].settings(minimum_rows=1)
@@ -75,7 +75,7 @@ def test_a_reference_that_is_not_held_keeps_itself_and_finds_the_same_drift(monk
     window = pa.table({"x": chance.normal(0.5, 1, 20_000), "k": chance.choice(["a", "b"], 20_000)})
     distances, edges = [], set()
     for held in (reference.num_rows * 2, reference.num_rows * 2 - 1):
-        monkeypatch.setattr(on_tables, "HELD", held)
+        monkeypatch.setattr(judging, "HELD", held)
         files = suggest("data_quality", SETTINGS, in_batches(reference, 3_000))
         edges.add(files["edges.json"])
         known = read_baseline("id", "data_quality", SETTINGS, files.get)
