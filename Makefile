@@ -56,9 +56,9 @@ format: $(READY) ## put the code into form
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
 
-bench: $(READY) ## measure speed and memory against peers
-	@$(RUN) benchmarks
+bench: $(READY) ## measure speed and memory against peers (ARGS=peers: against other libraries, installed in .peers)
+	@$(RUN) benchmarks $(ARGS)
 
 clean: ## remove .venv, the demo's folder and every cache
-	rm -rf $(VENV) .demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .peers .demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import Row, apart, compare
-from benchmarks.steps import BENCHMARKS
+from benchmarks.steps import BENCHMARKS, PEERS
 
 
 def measured(names: Iterable[str], rows: int | None, rounds: int, cost: Any = apart) -> Iterator[Row]:
@@ -32,7 +32,9 @@ def measured(names: Iterable[str], rows: int | None, rounds: int, cost: Any = ap
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all but {PEERS}")
+    ] = None,
     rows: Annotated[int | None, typer.Option(min=1000, help="Records or rows, for all of them.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Turns that every side takes; medians count.")] = 2,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows there too.")] = None,
@@ -42,31 +44,40 @@ def main(
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
     console = Console()
     found = []
-    for row in measured(names or BENCHMARKS, rows, rounds):
+    for row in measured(names or [name for name in BENCHMARKS if name != PEERS], rows, rounds):
         found.append(row)
-        typer.echo(f"measured: {row.step}, {row.peer}: {row.ratio:.3g}×", err=True)
+        typer.echo(f"{row.step}, {row.peer}: {_ratio(row) or row.verdict}", err=True)
     console.print(as_table(found))
-    met, judged = sum(row.verdict == "met" for row in found), sum(bool(row.verdict) for row in found)
-    console.print(f"{met} of {judged} targets met; Python {platform.python_version()}, {os.cpu_count()} cores")
+    met, judged = sum(row.verdict == "met" for row in found), sum(row.is_judged for row in found)
+    load = ", ".join(f"{mean:.1f}" for mean in os.getloadavg())
+    console.print(
+        f"{met} of {judged} targets met; Python {platform.python_version()}, {os.cpu_count()} cores, load {load}"
+    )
     if json_file:
         json_file.write_text(json.dumps([as_dict(row) for row in found], indent=2) + "\n")
 
 
 def as_table(rows: Iterable[Row]) -> Table:
-    """The rows for a person; a step's own cost is said once."""
-    table = Table("step", "ours", "peer", "its cost", "ratio", "target", "verdict")
+    """The rows for a person; a step's own cost is said once, what is to be known of the peers' below."""
+    rows = list(rows)
+    notes = dict.fromkeys(f"{row.peer}: {row.theirs.note}" for row in rows if row.theirs and row.theirs.note)
+    table = Table("step", "ours", "peer", "its cost", "ratio", "target", "verdict", caption="\n".join(notes))
     last = None
     for row in rows:
         own = ("", "") if row.step == last else (row.step, str(row.ours))
         colour = {"met": "green", "not yet": "yellow"}.get(row.verdict)
-        table.add_row(*own, row.peer, str(row.theirs), f"{row.ratio:.3g}×", row.target, row.verdict, style=colour)
+        table.add_row(*own, row.peer, str(row.theirs or ""), _ratio(row), row.target, row.verdict, style=colour)
         last = row.step
     return table
 
 
 def as_dict(row: Row) -> dict[str, Any]:
     """The row as plain values."""
-    return {**row._asdict(), "ours": row.ours._asdict(), "theirs": row.theirs._asdict()}
+    return {**row._asdict(), "ours": row.ours._asdict(), "theirs": row.theirs and row.theirs._asdict()}
+
+
+def _ratio(row: Row) -> str:
+    return "" if row.ratio is None else f"{row.ratio:.3g}×"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 Side = Callable[[Path], "Callable[[], int | Cost | None]"]
 """From the folder of inputs to the call that is timed: libraries and what was stored before are loaded outside it.
 
-A call that answers with a cost has measured the time itself.
+A call that answers with a cost has measured the time itself, and the memory where it ran elsewhere.
 """
 
 
@@ -26,10 +26,16 @@ class Cost(NamedTuple):
     """Peak of the whole process: libraries and what was loaded before the call included."""
     answer: int | None = None
     """What was found; two sides that both say so must say the same, else they did not do the same work."""
+    note: str = ""
+    """What a reader should know of it: versions, what was not counted."""
 
     def __str__(self) -> str:
         time = f"{self.seconds:.2f} s" if self.seconds >= 1 else f"{self.seconds * 1000:.3g} ms"
         return f"{time}, {self.megabytes:.0f} MB" if self.megabytes else time
+
+
+class NotMeasured(Exception):
+    """A peer that cannot be had here, and why."""
 
 
 class Target(NamedTuple):
@@ -38,6 +44,11 @@ class Target(NamedTuple):
     number: float
     kind: Literal["at least", "at most"] = "at least"
     of: Literal["time", "memory"] = "time"
+
+    @property
+    def text(self) -> str:
+        """The target for a person."""
+        return f"at most {self.number:g}× its {self.of}" if self.kind == "at most" else f"{self.number:g}×"
 
     def ratio(self, ours: Cost, theirs: Cost) -> float:
         """Theirs to ours where we want to be better, ours to theirs where we want to stay near."""
@@ -71,10 +82,16 @@ class Row(NamedTuple):
     step: str
     ours: Cost
     peer: str
-    theirs: Cost
-    ratio: float
+    theirs: Cost | None
+    ratio: float | None
+    """None, as the peer's cost, where it could not be measured; the verdict then says why."""
     target: str
-    verdict: Literal["met", "not yet", ""]
+    verdict: str
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a target was there and could be held against a ratio."""
+        return self.verdict in {"met", "not yet"}
 
 
 def apart(side: Side, folder: Path) -> Cost:
@@ -90,17 +107,21 @@ def here(side: Side, folder: Path) -> Cost:
     start = perf_counter()
     answer = call()
     if isinstance(answer, Cost):
-        return answer._replace(megabytes=_peak())
-    return Cost(perf_counter() - start, _peak(), answer)
+        return answer._replace(megabytes=answer.megabytes or peak())
+    return Cost(perf_counter() - start, peak(), answer)
 
 
 def compare(step: Step, folder: Path, rounds: int, cost: Callable[[Side, Path], Cost] = apart) -> list[Row]:
     """The rows of one step: all sides take turns, so that a busy minute of the machine meets each of them."""
     sides = [step.ours, *(peer.side for peer in step.peers)]
-    turns = [[side if isinstance(side, Cost) else cost(side, folder) for side in sides] for _ in range(rounds)]
+    turns = [[_tried(side, folder, cost) for side in sides] for _ in range(rounds)]
     ours, *theirs = [_middle(costs) for costs in zip(*turns, strict=True)]
-    answers = {one.answer for one in (ours, *theirs)} - {None}
-    if len(answers) > 1:
+    if isinstance(ours, NotMeasured):
+        raise ours
+    names = ("ours", *(peer.name for peer in step.peers))
+    known = zip(names, (ours, *theirs), strict=True)
+    answers = {name: one.answer for name, one in known if isinstance(one, Cost) and one.answer is not None}
+    if len(set(answers.values())) > 1:
         raise AssertionError(f"{step.name}: the sides found different things: {answers}")
     return [
         _row(step.name, ours, peer, its, target)
@@ -109,21 +130,34 @@ def compare(step: Step, folder: Path, rounds: int, cost: Callable[[Side, Path], 
     ]
 
 
-def _row(step: str, ours: Cost, peer: Peer, theirs: Cost, target: Target | None) -> Row:
+def _tried(side: Side | Cost, folder: Path, cost: Callable[[Side, Path], Cost]) -> Cost | NotMeasured:
+    try:
+        return side if isinstance(side, Cost) else cost(side, folder)
+    except NotMeasured as why:
+        return why
+
+
+def _row(step: str, ours: Cost, peer: Peer, theirs: Cost | NotMeasured, target: Target | None) -> Row:
+    if isinstance(theirs, NotMeasured):
+        return Row(step, ours, peer.name, None, None, target.text if target else "", f"not measured: {theirs}")
     if target is None:
         return Row(step, ours, peer.name, theirs, Target(0).ratio(ours, theirs), "", "")
     ratio = target.ratio(ours, theirs)
-    said = f"{target.kind} {target.number:g}× its {target.of}" if target.kind == "at most" else f"{target.number:g}×"
-    return Row(step, ours, peer.name, theirs, ratio, said, "met" if target.is_met(ratio) else "not yet")
+    return Row(step, ours, peer.name, theirs, ratio, target.text, "met" if target.is_met(ratio) else "not yet")
 
 
-def _middle(costs: Sequence[Cost]) -> Cost:
-    return Cost(median(one.seconds for one in costs), median(one.megabytes for one in costs), costs[0].answer)
+def _middle(costs: Sequence[Cost | NotMeasured]) -> Cost | NotMeasured:
+    """The medians; what could not be measured in one of the turns was not measured."""
+    known = [one for one in costs if isinstance(one, Cost)]
+    if len(known) < len(costs):
+        return next(one for one in costs if isinstance(one, NotMeasured))
+    seconds, megabytes = median(one.seconds for one in known), median(one.megabytes for one in known)
+    return known[0]._replace(seconds=seconds, megabytes=megabytes)
 
 
-def _peak() -> float:
+def peak(process: str = "self") -> float:
     """Peak resident megabytes; Linux's ru_maxrss would begin with what the parent held, its VmHWM does not."""
-    status = Path("/proc/self/status")
+    status = Path(f"/proc/{process}/status")
     if status.exists():
         marks = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
         if "VmHWM" in marks:

@@ -7,16 +7,20 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from functools import partial
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import data, serving
+from benchmarks.environments import LIBRARIES
 from benchmarks.measure import Cost, Peer, Step, Target
 
 NAIVE = "json + csv + pandas"
 SCIPY = "pandas + scipy, raw rows"
 HOURS = 24
+PEERS = "peers"
+"""The benchmark that is slow and installs libraries: it runs only where it is named."""
 
 Call = Callable[[], int | None]
 
@@ -31,9 +35,10 @@ class Benchmark(NamedTuple):
     """How many, where nobody says otherwise."""
 
 
-def _warm() -> None:
-    """Pandas is loaded by pyarrow at its first conversion; libraries are loaded before the clock runs."""
-    import pandas as pd  # noqa: F401
+def _warm(*more: str) -> None:
+    """Pandas is loaded by pyarrow at its first conversion, others at their first use: all before the clock runs."""
+    for name in ("pandas", *more):
+        import_module(name)
 
 
 # Ingestion
@@ -184,6 +189,13 @@ def profile_steps(rows: int) -> list[Step]:
     ]
 
 
+def peers_steps(rows: int) -> list[Step]:
+    """What a window costs once the reference is known, by the libraries that do the same; each judges all columns."""
+    peers = tuple(Peer(library.name, library.side, (Target(factor),)) for library, factor in LIBRARIES.items())
+    ours = partial(_profile, "window", "reference", found=_judged, domain_limit=4**data.TEXT_COLUMNS)
+    return [Step(f"profile + drift, {rows:,} x 30, reference known", ours, peers)]
+
+
 def make_long(folder: Path, rows: int) -> None:
     """The same tenth ten times over, and its rows with 300 columns; each with a tenth to compare with."""
     tenth = rows // 10
@@ -209,8 +221,9 @@ def long_steps(rows: int) -> list[Step]:
 
 def make_stored(folder: Path, rows: int) -> None:
     """The long table and its tenth, and what `suggest` learns from another one."""
+    from monitor_tasks.judging import suggest
+
     from monitor_tasks.monitors.settings import DataQualitySettings
-    from monitor_tasks.on_tables import suggest
 
     tenth = rows // 10
     parts = [data.table(tenth // 10, seed=seed, drift=1.0) for seed in range(10)]
@@ -252,22 +265,34 @@ def expectations_steps(_: int) -> list[Step]:
     return [Step("150 expectations from the profile", _expectations, peers)]
 
 
-def _profile(name: str, reference: str, folder: Path) -> Call:
-    """A stored window read, profiled on the pinned edges, and measured against the baseline; answers what drifted."""
+def _drifted(metrics: list[Any]) -> int:
+    """How many columns drifted."""
+    return sum(metric.name == "drift_linf" and (metric.value or 0) > 0.1 for metric in metrics)
+
+
+def _judged(metrics: list[Any]) -> int:
+    """How many columns have a drift."""
+    return len({metric.subject for metric in metrics if metric.name.startswith("drift_") and metric.value is not None})
+
+
+def _profile(
+    name: str, reference: str, folder: Path, found: Callable[[list[Any]], int] = _drifted, **settings: Any
+) -> Call:
+    """A stored window read, profiled on the pinned edges, and measured against the baseline; answers what was found."""
     from monitor_tasks.baseline import Baseline
     from monitor_tasks.monitors.data_quality import DataQuality
     from monitor_tasks.monitors.settings import DataQualitySettings
     from monitor_tasks.profiles.columns import Edges, TableProfile
 
-    _warm()
+    _warm("scipy.special")
     edges = Edges.from_json(_bytes(folder, f"{reference}_edges.json"))
-    monitor, known = DataQuality(DataQualitySettings()), TableProfile.from_json(_bytes(folder, f"{reference}.json"))
+    monitor = DataQuality(DataQualitySettings(**settings))
+    known = TableProfile.from_json(_bytes(folder, f"{reference}.json"))
     baseline = Baseline("", tuple(monitor.suggest([known])), known)
 
     def call() -> int | None:
         metrics = monitor.measure(monitor.profile_batches(_batches(folder / f"{name}.parquet"), edges), baseline)
-        drifted = sum(metric.name == "drift_linf" and (metric.value or 0) > 0.1 for metric in metrics)
-        return None if name.endswith("_tenth") else drifted  # of a tenth of few rows another shift is certain
+        return None if name.endswith("_tenth") else found(metrics)  # of a tenth of few rows another shift is certain
 
     return call
 
@@ -277,7 +302,7 @@ def _command(verb: str, table: str, more: tuple[str, ...], folder: Path) -> Call
     from monitor_tasks.cli import app
     from monitor_tasks.monitors.expectations.engine import library
 
-    _warm()
+    _warm("scipy.special")
     library()
     paths = [one if one.startswith("--") else str(folder / one) for one in more]
 
@@ -409,6 +434,7 @@ def _gx_on_pandas(folder: Path) -> Call:
 BENCHMARKS = {
     "ingest": Benchmark(make_captures, ingest_steps, 400_000),
     "profile": Benchmark(make_tables, profile_steps, 1_000_000),
+    PEERS: Benchmark(make_tables, peers_steps, 1_000_000),
     "long": Benchmark(make_long, long_steps, 10_000_000),
     "command": Benchmark(make_stored, command_steps, 10_000_000),
     "hours": Benchmark(make_tables, hours_steps, 1_000_000),
