@@ -222,7 +222,6 @@ def long_steps(rows: int) -> list[Step]:
 def make_stored(folder: Path, rows: int) -> None:
     """The long table and its tenth, and what `suggest` learns from another one."""
     from monitor_tasks.judging import suggest
-
     from monitor_tasks.monitors.settings import DataQualitySettings
 
     tenth = rows // 10

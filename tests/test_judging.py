@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from monitor_tasks.judging import check, read_baseline, suggest
 
 from monitor_tasks import cli, judging
+from monitor_tasks.judging import check, read_baseline, suggest
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.tables.files import Stored
 

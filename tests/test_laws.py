@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from monitor_tasks.judging import check, read_baseline, suggest
 
 from monitor_tasks.baseline import Baseline, Constraint
+from monitor_tasks.judging import check, read_baseline, suggest
 from monitor_tasks.monitors.model_quality import PROBLEMS
 from monitor_tasks.monitors.settings import MONITORS, CategoricalMethod, NumericMethod
 from monitor_tasks.profiles import classes, coded, columns, groups, residuals, scores

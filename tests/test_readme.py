@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from monitor_tasks.judging import check, read_baseline, suggest
 from typer.testing import CliRunner
 
 from examples.loan_scoring.simulate import simulate
@@ -21,6 +20,7 @@ from examples.loan_scoring.story import EIGHT
 from monitor_tasks.cli import EXIT, app
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.judging import check, read_baseline, suggest
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.report import State, Status
 from monitor_tasks.staging import label_names

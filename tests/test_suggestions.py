@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from monitor_tasks.judging import Checked, check, read_baseline, suggest
 
 from monitor_tasks.baseline import Constraints
+from monitor_tasks.judging import Checked, check, read_baseline, suggest
 from monitor_tasks.monitors.settings import DataQualitySettings
 from monitor_tasks.report import State
 from monitor_tasks.value import UserError

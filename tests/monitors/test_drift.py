@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
-from monitor_tasks.judging import check, read_baseline, suggest
 from pydantic import ValidationError
 from scipy import stats
 
 from monitor_tasks.baseline import Baseline, Metric
+from monitor_tasks.judging import check, read_baseline, suggest
 from monitor_tasks.metrics.drift import METHODS
 from monitor_tasks.metrics.multivariate import MULTIVARIATE
 from monitor_tasks.monitors.data_quality import THRESHOLDS, DataQuality
