@@ -77,6 +77,11 @@ def _churn_violations() -> Pairs:
         yield (one in ours), True
 
 
+def _churn_count() -> Pairs:
+    """The exit message of the runs of 2021 and 2022."""
+    yield len(_violations(1977)), 60
+
+
 def _rows_of(description: str) -> int:
     return next((rows for share, rows in TRAFFIC.items() if share in description), 1977)
 
@@ -191,6 +196,10 @@ CASES = (
     Case(
         "data quality: `constraint_violations.json`", PRINTED,
         "churn traffic of the real runs; the first ten texts and percentages, as a set", _churn_violations, BYTES,
+    ),
+    Case(
+        "data quality: `constraint_violations.json`", "exit message of the runs of 2021 and 2022",
+        "churn traffic, 1,977 rows: 60 violations", _churn_count, BYTES,
     ),
     Case(
         "model quality: `statistics.json`", PRINTED, "churn, 201 predictions; six digits, without deviations",

@@ -96,6 +96,15 @@ def test_only_broken_findings_are_written() -> None:
     assert violations_json([kept, undecided]) == b'{\n  "violations" : [ ]\n}'
 
 
+def test_the_drift_of_a_column_of_another_type_is_not_told() -> None:
+    drift = Constraint(check="baseline_drift_check", metric="drift_linf", upper=0.1)
+    drifts = [_finding(drift.model_copy(update={"subject": name}), 0.5) for name in ("a", "b")]
+    told = json.loads(violations_json([_type_match("a", 4, 5), _type_match("b", 5, 5), *drifts]))["violations"]
+    assert [(one["feature_name"], one["constraint_check_type"]) for one in told] == [
+        *(("a", "data_type_check"), ("b", "baseline_drift_check")),
+    ]
+
+
 def test_a_file_of_2019_is_read_and_written_the_same() -> None:
     text = sample("sdk/constraint_violations.taxi.json")
     violations = read_violations(text, "taxi")
