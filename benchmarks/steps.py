@@ -290,7 +290,9 @@ def _profile(
     baseline = Baseline("", tuple(monitor.suggest([known])), known)
 
     def call() -> int | None:
-        metrics = monitor.measure(monitor.profile_batches(_batches(folder / f"{name}.parquet"), edges), baseline)
+        metrics = monitor.measure(
+            TableProfile.of_batches(_batches(folder / f"{name}.parquet"), edges, monitor.also), baseline
+        )
         return None if name.endswith("_tenth") else found(metrics)  # of a tenth of few rows another shift is certain
 
     return call

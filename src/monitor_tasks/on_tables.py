@@ -27,7 +27,6 @@ from monitor_tasks.tables.sampling import halves, smallest_hashes
 from monitor_tasks.value import UserError
 
 WINDOW = "@window"
-Rows: TypeAlias = pa.Table | Stored
 Files: TypeAlias = dict[str, bytes]
 
 
@@ -116,7 +115,7 @@ def explained(rows: pa.Table, model: Any, features: tuple[str, ...], settings: A
     return explain(smallest_hashes(rows, settings.num_samples), model, features, settings.seed)
 
 
-def without(rows: Rows, names: tuple[str, ...]) -> Rows:
+def without(rows: pa.Table | Stored, names: tuple[str, ...]) -> pa.Table | Stored:
     """The rows without the columns of these names, where they have them."""
     return rows.select([name for name in rows.column_names if name not in names])
 

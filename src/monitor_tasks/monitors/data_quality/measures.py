@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor_tasks.baseline import Constraint, Metric
 from monitor_tasks.metrics.cells import class_balance, completeness, domain_share, type_match, unseen_share, variety
-from monitor_tasks.metrics.chance import share_deviation
+from monitor_tasks.metrics.chance import REACH, share_deviation
 from monitor_tasks.metrics.correlation import CorrelationShift, correlation_shift
 from monitor_tasks.metrics.distance import l_infinity_of_bins, l_infinity_of_categories, robust
 from monitor_tasks.metrics.drift import METHODS, NUMERIC, Pair, drift
@@ -112,7 +112,7 @@ def _domain_share(one: Compared) -> Metric:
     if former is not None and former.values is not None and found is not None:
         unseen = unseen_share(former.values)
         by_chance = share_deviation(round(found * n), n, former.present * (1 - unseen), former.present)
-        deviation = None if by_chance is None else by_chance + unseen / 3
+        deviation = None if by_chance is None else by_chance + unseen / REACH
     return one.metric(found, n, "every cell is missing", deviation=deviation)
 
 

@@ -1,6 +1,6 @@
 """The data-quality monitor: what it remembers, suggests and measures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -37,10 +37,6 @@ class DataQuality(NamedTuple):
     def profile(self, rows: pa.Table, edges: Edges | None) -> TableProfile:
         """What is remembered of the rows, counted on the baseline's edges."""
         return TableProfile.of(rows, edges, self.also)
-
-    def profile_batches(self, batches: Iterable[pa.Table | pa.RecordBatch], edges: Edges | None) -> TableProfile:
-        """What is remembered of all batches together, of which few are in memory at a time."""
-        return TableProfile.of_batches(batches, edges, self.also)
 
     def suggest(self, profiles: Sequence[TableProfile]) -> list[Constraint]:
         """The constraints that the reference keeps, each with the value it was learned from."""

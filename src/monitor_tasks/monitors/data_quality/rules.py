@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from monitor_tasks.baseline import Constraint
 from monitor_tasks.metrics.cells import completeness, type_match, variety
+from monitor_tasks.metrics.chance import REACH
 from monitor_tasks.metrics.drift import NUMERIC, rows_needed
 from monitor_tasks.metrics.duplicates import duplicate_rows
 from monitor_tasks.metrics.formats import DAMAGED, SOUND, format_share
@@ -21,7 +22,7 @@ THRESHOLDS = {
     "correlation": 0.2, "mmd": 0.01, "domain_classifier": 0.55,
 }  # fmt: skip
 """The usual bound of each method, where the settings name none."""
-MARGIN = 3.0
+MARGIN = float(REACH)
 """How many deviations of its metric a bound gives way under ``rule: interval``."""
 COMMON = 0.01
 """Share of a column's texts that must be written in a format for it to be one of the column's."""
