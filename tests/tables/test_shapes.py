@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monitor_tasks.endpoint import Records
 from monitor_tasks.tables import captured as captured_module
 from monitor_tasks.tables import lines as lines_module
-from monitor_tasks.tables import readings
+from monitor_tasks.tables import readings, shapes
 from monitor_tasks.tables.captured import Captured, capture
 from monitor_tasks.tables.files import table_bytes
 from monitor_tasks.tables.lines import in_memory
@@ -34,14 +34,16 @@ def told(found: Captured) -> tuple[bytes, bytes, list[Any]]:
     return table_bytes(found.table), found.ledger.to_json(), list(found.quarantine())
 
 
-def both_ways(lines: list[bytes], span: Span, **how: Any) -> tuple[Captured, Captured]:
-    """The records read together where that can be, and each by itself."""
+def every_way(lines: list[bytes], span: Span, **how: Any) -> list[Captured]:
+    """The records cut at their quotes where that can be, parsed together, and each read by itself."""
     found = []
-    with pytest.MonkeyPatch.context() as patch:
-        for few in (0, 10**9):
+    for few, is_cut in ((0, True), (0, False), (10**9, False)):
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(readings, "FEW", few)
+            if not is_cut:
+                patch.setattr(shapes.Shape, "cut", lambda *_: None)
             found.append(capture(in_memory([("o", b"\n".join(lines))]), Records(**how), span))
-    return found[0], found[1]
+    return found
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -134,8 +136,9 @@ HOW = st.sampled_from(
 def test_reading_together_gives_what_reading_alone_gives(
     lines: list[bytes], times: int, how: dict[str, Any], span: Span
 ) -> None:
-    together, alone = both_ways(lines * times, span, **how)
-    assert told(together) == told(alone)
+    cut, parsed, alone = map(told, every_way(lines * times, span, **how))
+    assert cut == alone
+    assert parsed == alone
 
 
 def in_base64(text: str) -> str:
@@ -162,12 +165,12 @@ def test_the_same_rows_through_every_encoding_give_the_same_table(rows: list[lis
     names = {"output_names": ("p",), "input_names": ("x", "y", "z")}
     tables = []
     for encoding in ENCODINGS:
-        for found in both_ways([written(row, encoding) for row in rows], Span(), **names):
+        for found in every_way([written(row, encoding) for row in rows], Span(), **names):
             assert found.ledger.totals["quarantined"] == 0
             tables.append(found.table)
     assert all(table == tables[0] for table in tables)
     mixed = [written(row, encoding) for row in rows for encoding in ENCODINGS]
-    for found in both_ways(mixed, Span(), **names):
+    for found in every_way(mixed, Span(), **names):
         assert cells(found) == cells_of(tables[0])
 
 
@@ -181,10 +184,34 @@ def test_records_of_one_shape_are_never_read_alone(monkeypatch: pytest.MonkeyPat
         raise AssertionError("a record was read by itself")
 
     monkeypatch.setattr(readings, "identified", alone)
-    lines = [written([f"{n}.5", f"w{n % 3}", str(-n)], encoding) for n in range(200)]
+    lines = [written([f"{n}.5", f"w{n % 3}", str(-n)], encoding) for n in range(600)]
     found = captured(*lines, output_names=("p",), input_names=("x", "y", "z"))
-    assert cells(found)["x"] == [f"{n}.5" for n in range(200)]
-    assert cells(found)["y"] == [f"w{n % 3}" for n in range(200)]
+    assert cells(found)["x"] == [f"{n}.5" for n in range(600)]
+    assert cells(found)["y"] == [f"w{n % 3}" for n in range(600)]
+
+
+@pytest.mark.parametrize("ends", ["", "\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_records_written_alike_are_cut_without_a_parser(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, ends: str
+) -> None:
+    """The first line teaches; what is escaped in a line, and attributes that change, are cut as well."""
+
+    def parsed(*_: Any) -> None:
+        raise AssertionError("a record was parsed")
+
+    lines = []
+    for n in range(600):
+        line = json.loads(written([f"{n}.5", f"w{n % 3}", str(-n)], encoding))
+        line["captureData"]["endpointOutput"]["data"] += ends
+        line["eventMetadata"] |= {"inferenceId": f"i{n}", "customAttributes": [f"team=t{n}", f"latency_ms={n}"]}
+        lines.append(json.dumps(line).encode())
+    monkeypatch.setattr(readings, "identified", parsed)
+    monkeypatch.setattr(shapes.Shape, "read", parsed)
+    found = captured(*lines, output_names=("p",), input_names=("x", "y", "z"), custom_attributes=("latency_ms",))
+    assert cells(found)["x"] == [f"{n}.5" for n in range(600)]
+    assert cells(found)["latency_ms"] == [str(n) for n in range(600)]
+    assert found.table["@inference_id"].to_pylist() == [f"i{n}" for n in range(600)]
 
 
 def test_a_csv_reader_reads_what_is_in_quotes(together: bool) -> None:

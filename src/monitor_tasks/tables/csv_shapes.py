@@ -4,16 +4,14 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from monitor_tasks.tables.files import read_rows
+from monitor_tasks.tables.marks import Mask, bytes_of, have, have_gaps, in_one_piece
 from monitor_tasks.tables.payloads import rows_of_csv
 
 Form = tuple[str, ...] | int
 """What the cells of one side are called; or how many there are, where they have no names."""
 
-GAPS = ("^,", ",,", r",\n")
-"""What the line of a row with an empty cell holds, one or another."""
 WIDEST = 1024
 """Cells up to which a shape is worth its query."""
 
@@ -55,13 +53,14 @@ class Csv(NamedTuple):
         marks = ("','", "'\"'", "chr(10)", "chr(13)") if self._is_cell else ()
         return " and ".join([f"{text} <> ''", *(f"not contains({text}, {mark})" for mark in marks)])
 
-    def sifted(self, lines: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    def sifted(self, lines: pa.ChunkedArray) -> Mask | None:
         """Which of the texts have this shape, looked at one by one; None where the query has seen it."""
         if self.has_quotes or self._is_cell:
             return None
-        odd = pc.match_substring_regex(lines, "|".join(['["\\r]', r"\n.", *(() if self.has_gaps else GAPS)]))
-        fits = pc.and_not(pc.equal(pc.count_substring(lines, ","), self.form - 1), odd)
-        return pc.fill_null(fits, False)
+        fits = have(lines, {",": self.form - 1, "\n": 1, '"': 0, "\r": 0})
+        if not self.has_gaps:
+            fits &= ~have_gaps(lines)
+        return fits
 
     def line(self, side: str) -> str:
         """The whole text, as a line."""
@@ -91,9 +90,7 @@ class Csv(NamedTuple):
 
 def content_of(texts: pa.ChunkedArray) -> pa.Buffer:
     """The bytes of all texts, one after the other."""
-    text = texts.combine_chunks()
-    start, end = (np.frombuffer(text.buffers()[1], np.int32)[text.offset + place] for place in (0, len(text)))
-    return text.buffers()[2].slice(int(start), int(end - start))
+    return pa.py_buffer(bytes_of(in_one_piece(texts))[0])
 
 
 def read_lines(content: pa.Buffer, width: int, *, has_gaps: bool = False) -> pa.Table:
@@ -110,7 +107,4 @@ def _count(content: pa.Buffer, mark: str) -> int:
 
 
 def _has_gaps(column: pa.ChunkedArray) -> bool:
-    return any(
-        not np.diff(np.frombuffer(one.buffers()[1], np.int32)[one.offset :][: len(one) + 1]).all()
-        for one in column.chunks
-    )
+    return any(not np.diff(bytes_of(one)[1]).all() for one in column.chunks)

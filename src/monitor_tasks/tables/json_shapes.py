@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from monitor_tasks.endpoint import Records
 from monitor_tasks.tables.csv_shapes import WIDEST, Form, content_of, read_lines
 from monitor_tasks.tables.files import LONGEST_ROW
+from monitor_tasks.tables.marks import Mask, bytes_of, have
 from monitor_tasks.tables.payloads import Unusable, by_shape, compiled, documents, rows_in
-
-Mask = NDArray[np.bool_]
 
 MARK = "\\u0000"
 VALUE = r"""^(?:-?[0-9][0-9.eE+-]*|true|false|null|"[^"\\]*")$"""
@@ -78,13 +77,12 @@ class Json(NamedTuple):
         """The whole text, as a line."""
         return f"{side}_text || chr(10)"
 
-    def sifted(self, lines: pa.ChunkedArray) -> pa.ChunkedArray:
+    def sifted(self, lines: pa.ChunkedArray) -> Mask:
         """Which of the texts have this shape, looked at one by one."""
-        counted = pc.equal(pc.count_substring(lines, ","), len(self.before) - 1)
-        fits = np.array(pc.fill_null(pc.and_not(counted, pc.match_substring_regex(lines, r"\r|\n.")), False))
+        fits = have(lines, {",": len(self.before) - 1, "\n": 1, "\r": 0})
         if fits.any():
             fits[fits] = self._taken(read_lines(content_of(lines.filter(pa.array(fits))), len(self.before)))[1]
-        return pa.chunked_array([pa.array(fits)])
+        return fits
 
     def finished(self, lines: pa.ChunkedArray) -> list[pa.ChunkedArray] | None:
         """The cells of all texts, whose rows follow each other; None where one of them has another shape after all."""
@@ -151,13 +149,12 @@ def _numbers(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Mask]:
 
 def _bytes(values: pa.StringArray, place: int) -> NDArray[np.uint8]:
     """A byte of each value, by its place from the beginning or the end; 0 where it is not so long."""
-    found = np.zeros(len(values), np.uint8)
-    if len(values):
-        bounds = np.frombuffer(values.buffers()[1], np.int32)[values.offset :][: len(values) + 1]
-        long = np.flatnonzero(np.diff(bounds) > max(place, -1 - place))
-        starts = bounds[:-1] if place >= 0 else bounds[1:]
-        found[long] = np.frombuffer(values.buffers()[2], np.uint8)[starts[long] + place]
-    return found
+    content, bounds = bytes_of(values)
+    if not len(content):
+        return np.zeros(len(values), np.uint8)
+    starts = bounds[:-1] if place >= 0 else bounds[1:]
+    found = content.take(starts + place, mode="clip")
+    return np.where(np.diff(bounds) > max(place, -1 - place), found, np.uint8(0))
 
 
 def _is_digit(byte: NDArray[np.uint8]) -> Mask:

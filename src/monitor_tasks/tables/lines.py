@@ -56,8 +56,6 @@ class Block(NamedTuple):
     """The byte at which each line starts, in the object's unfolded text."""
     quarantined: list[Quarantined]
     """Lines of the same stretch that cannot be read."""
-    is_plain: bool
-    """Whether no line holds a backslash: then every text in a line is written as it is."""
 
     def place(self, index: int) -> Place:
         """Where a line stands."""
@@ -221,7 +219,7 @@ class _Lines:
         quarantined, self._quarantined = self._quarantined, []
         if not kept.all():
             lines, numbers, offsets = lines.filter(pa.array(kept)), numbers[kept], offsets[kept]
-        return Block(self._name, lines, numbers, offsets, quarantined, b"\\" not in text)
+        return Block(self._name, lines, numbers, offsets, quarantined)
 
     def _is_utf8(self, place: Place, line: bytes) -> bool:
         try:

@@ -15,6 +15,8 @@ class Text(NamedTuple):
     """How a payload's text is written."""
 
     kind: str
+    type: str
+    """What the server said it is."""
     encoding: str
     tail: str
     """The ends of lines behind it."""
@@ -23,7 +25,8 @@ class Text(NamedTuple):
     def of(cls, payload: Mapping[str, Any]) -> Self:
         """How the payload is written."""
         text = text_of(payload)
-        return cls(kind_of(payload), payload["encoding"], text[len(text.rstrip("\r\n")) :])
+        told = str(payload.get("observedContentType") or "")
+        return cls(kind_of(payload), told, payload["encoding"], text[len(text.rstrip("\r\n")) :])
 
     def decoded(self, side: str, careful: bool) -> str:
         """The whole text."""

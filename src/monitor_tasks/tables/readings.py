@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from monitor_tasks.endpoint import Records
 from monitor_tasks.tables.csv_shapes import Form
@@ -18,10 +17,10 @@ from monitor_tasks.tables.ledger import Place, Quarantined, Reason
 from monitor_tasks.tables.lines import Block
 from monitor_tasks.tables.payloads import Cells
 from monitor_tasks.tables.records import Broken, Identity, Row, identified, rows_of
-from monitor_tasks.tables.shapes import SIDES, Shape
+from monitor_tasks.tables.shapes import SIDES, Shape, attributes_of, where
 from monitor_tasks.window import Window
 
-FEW = 64
+FEW = 256
 """Records up to which each is read by itself: a query costs more."""
 CELLS = 1 << 22
 """Cells that are held of records that are read by themselves, where most of them are missing."""
@@ -178,14 +177,15 @@ class Reader:
 
         def take(shape: Shape) -> int:
             nonlocal rest
-            found, cells = shape.read(rest, self._engine, self._settings, self._span.window, is_plain=block.is_plain)
-            done = pc.and_(found["known"], pc.or_(found["fits"], pc.invert(found["wanted"])))
-            identities.append(_timed(_where(found, done)).select(IDENTITY.names))
-            rows = _timed(_where(found, found["fits"]))
-            if rows.num_rows:
-                groups.append(_group(shape, rows, cells, self._settings))
-            rest = rest.slice(0, 0) if pc.all(done).as_py() else rest.filter(pc.invert(done))
-            return int(pc.sum(done).as_py())
+            before: int = rest.num_rows
+            for way in (shape.cut, shape.read):
+                read = way(rest, self._engine, self._settings, self._span.window) if rest.num_rows > FEW else None
+                if read is not None:
+                    rest = read.rest
+                    identities.append(_timed(read.found).select(IDENTITY.names))
+                    if (rows := _timed(where(read.found, read.found["fits"]))).num_rows:
+                        groups.append(_group(shape, rows, read.cells, self._settings))
+            return before - len(rest)
 
         for shape in shapes:
             if rest.num_rows > FEW:
@@ -209,7 +209,7 @@ def _group(shape: Shape, rows: pa.Table, cells: dict[str, list[pa.ChunkedArray]]
     """The rows of records of one shape."""
     count = shape.rows
     each = pa.array(np.repeat(np.arange(rows.num_rows), count))
-    head = rows.select(["index", *HEAD.names[2:], *_attributes(settings)])
+    head = rows.select(["index", *HEAD.names[2:], *attributes_of(settings)])
     head = head if count == 1 else head.take(each)
     head = head.add_column(1, "row", pa.array(np.tile(np.arange(count), rows.num_rows)))
     for side, columns in cells.items():
@@ -217,15 +217,6 @@ def _group(shape: Shape, rows: pa.Table, cells: dict[str, list[pa.ChunkedArray]]
             head = head.append_column(f"{side}_{number}", column)
     outputs, inputs = (shape.payloads[side].form if side in shape.payloads else 0 for side in SIDES)
     return Group(outputs, inputs, False, head)
-
-
-def _where(rows: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
-    """The rows where the mask is true; mostly these are all of them."""
-    return rows if pc.all(mask).as_py() else rows.filter(mask)
-
-
-def _attributes(settings: Records) -> list[str]:
-    return [f"attribute_{number}" for number in range(len(settings.custom_attributes))]
 
 
 def _unruly(singles: list[_Single], most: int) -> Iterator[tuple[_Single, Reason, str]]:
@@ -263,7 +254,7 @@ def _by_form(singles: list[_Single], settings: Records) -> Iterator[Group]:
             "time": [one.identity.time for one, _ in rows],
             "component": [one.identity.component for one, _ in rows],
         }
-        for number, name in enumerate(_attributes(settings)):
+        for number, name in enumerate(attributes_of(settings)):
             columns[name] = [one.identity.attributes[number] for one, _ in rows]
         found = list[Form]()
         for number, (side, width) in enumerate(zip(SIDES, widths, strict=True)):

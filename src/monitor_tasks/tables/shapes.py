@@ -5,11 +5,13 @@ itself would give the same; whatever fits no shape is left to `monitor_tasks.tab
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import duckdb
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,10 +19,12 @@ import pyarrow.compute as pc
 from monitor_tasks.endpoint import Records
 from monitor_tasks.tables.engine import Engine
 from monitor_tasks.tables.ledger import Reason
+from monitor_tasks.tables.marks import Mask, in_one_piece
 from monitor_tasks.tables.payload_shapes import Payload, Text, payload_of
 from monitor_tasks.tables.payloads import Unusable
 from monitor_tasks.tables.records import SIDES as WHOLE
-from monitor_tasks.tables.records import envelope
+from monitor_tasks.tables.records import Broken, envelope, identified
+from monitor_tasks.tables.templates import Path, Role, Template
 from monitor_tasks.window import Window
 
 SIDES = tuple(side.lower() for side, _, _ in WHOLE)
@@ -41,6 +45,11 @@ ROLES = {
 """Where in a record the values stand that mean something to us."""
 TEXTS = {path for role, path in ROLES.items() if role != "attributes"}
 """The paths where only a text will do."""
+ATTRIBUTES = ROLES["attributes"]
+CUT_OUT: dict[Path, str] = {
+    path: role for role, path in ROLES.items() if path[-1] not in ("observedContentType", "encoding", *ATTRIBUTES)
+}
+"""The texts that a template cuts out of a line."""
 
 READING = (
     "from_json_strict(line, $structure)",
@@ -56,16 +65,21 @@ ESCAPED = """coalesce(strlen({0}) + 2 + case when contains({0}, '"') or contains
     then 3 * strlen({0}) - strlen(replace({0}, '"', '')) - strlen(replace({0}, '\\', ''))
         - strlen(replace({0}, chr(10), '')) else 0 end, 4)"""
 
-LINES = """
-with reading as (select index, line, {reading} as read from rows),
+READ = """
+reading as (select index, line, {reading} as read from rows),
 leaves as (select index, line, {leaves} from reading),
-named as (select * exclude (line), strlen(line) - ({length}) as between, {roles} from leaves),
+named as (select * exclude (line), strlen(line) - ({length}) as between, {roles} from leaves)
+"""
+CUT = "named as (select index, 0 as between, {roles} from rows)"
+
+LINES = """
+with {named},
 decoded as (
     select *, {decoded} epoch_us(try_strptime(moment, '%Y-%m-%dT%H:%M:%SZ')) as time from named
 ),
 known as (
     select *, {trimmed} time >= $start and time < $end as wanted,
-        between = $between and event_id <> '' and strlen(moment) = 20 and time >= $earliest and {known} as known
+        event_id <> '' and strlen(moment) = 20 and time >= $earliest and {known} as known
     from decoded
 )
 select index, event_id, inference_id, time, component, {attributes}
@@ -74,15 +88,6 @@ select index, event_id, inference_id, time, component, {attributes}
     coalesce(known and wanted and {fits}, false) as fits
 from known
 """
-
-
-class Way(NamedTuple):
-    """How lines are read."""
-
-    reading: int
-    """Which of `READING`."""
-    is_plain: bool
-    """Whether no line holds a backslash: then texts are in their lines as they are."""
 
 
 class Envelope(NamedTuple):
@@ -108,27 +113,27 @@ class Envelope(NamedTuple):
             values[f"quoted_{number}"] = f'"{path[-1]}"'
         return values
 
-    def parts(self, way: Way) -> dict[str, str]:
-        """The parts of the query that take a line apart."""
+    def named(self, reading: str) -> str:
+        """The part of the query that takes a line apart, read in one of the ways of `READING`."""
         numbers = {path: number for number, (path, _) in enumerate(self.leaves)}
         lengths, extracted = [], []
         for path, number in numbers.items():
             is_data = path[-1] == "data" and path in TEXTS
-            form = ESCAPED if is_data and not way.is_plain else PLAIN if self.leaves[number][1] else "strlen({0})"
+            form = ESCAPED if is_data else PLAIN if self.leaves[number][1] else "strlen({0})"
             lengths.append(form.format(f"leaf_{number}"))
             value = "read"
             for depth in range(len(path)):
                 value = f"struct_extract({value}, $key_{number}_{depth})"
             extracted.append(f"{value} as leaf_{number}")
         found = {role: f"leaf_{numbers[path]}" if path in numbers else "null::varchar" for role, path in ROLES.items()}
-        return {
-            "reading": READING[way.reading].format(
+        return READ.format(
+            reading=reading.format(
                 keys=" and ".join(f"contains(line, $quoted_{number})" for number in numbers.values())
             ),
-            "leaves": ", ".join(extracted),
-            "length": " + ".join(lengths),
-            "roles": ", ".join(f"{leaf} as {role}" for role, leaf in found.items()),
-        }
+            leaves=", ".join(extracted),
+            length=" + ".join(lengths),
+            roles=", ".join(f"{leaf} as {role}" for role, leaf in found.items()),
+        )
 
     def has(self, side: str) -> bool:
         """Whether the line has a payload of the side."""
@@ -151,9 +156,11 @@ class Read(NamedTuple):
     """What became of lines that were read by a shape."""
 
     found: pa.Table
-    """The lines in their order: who they are, whether that is known, wanted, and fits."""
+    """Those whose records are known, in their order: who they are, whether that is wanted, and fits."""
     cells: dict[str, list[pa.ChunkedArray]]
     """The cells of either side, of those that fit."""
+    rest: pa.Table
+    """The other lines."""
 
 
 class Shape(NamedTuple):
@@ -164,6 +171,8 @@ class Shape(NamedTuple):
     """How the payload of either side that is there is written."""
     payloads: dict[str, Payload]
     """Its shape."""
+    template: Template | None = None
+    """The bytes around the texts of those that say the same in the same order."""
     between: int = -1
 
     @classmethod
@@ -171,10 +180,10 @@ class Shape(NamedTuple):
         """The shape of a line; None where it has none that others could have too."""
         try:
             content = envelope(line.encode(), "captureData", Reason, Reason.NOT_A_RECORD, settings.limits.depth)
-            found = Envelope.of(content)
-            if found is None or any(not found.has(side.lower()) for side in settings.capture_options):
+            whole = Envelope.of(content)
+            if whole is None or any(not whole.has(side.lower()) for side in settings.capture_options):
                 return None
-            there = {side: content["captureData"][f"endpoint{side.capitalize()}"] for side in SIDES if found.has(side)}
+            there = {side: content["captureData"][f"endpoint{side.capitalize()}"] for side in SIDES if whole.has(side)}
             payloads = {
                 side: payload_of(payload, settings.paths(side.capitalize()), settings)
                 for side, payload in there.items()
@@ -187,12 +196,13 @@ class Shape(NamedTuple):
         alike = len({payload.rows for payload in known.values()}) == 1
         if len(known) < len(payloads) or not alike or max(widths) > settings.limits.columns:
             return None
-        shape = cls(found, texts, known)
+        shape = cls(whole, texts, known, _template(line, settings))
         rows = pa.table({"index": [0], "line": pa.array([line], pa.large_string())})
         try:
-            (between,) = shape._ask(rows, Way(0, False), engine, settings, None)["between"].to_pylist()
+            found = engine.ask(shape._reading(0, settings), rows, shape._values(settings, None))
         except duckdb.Error:
             return None
+        (between,) = found["between"].to_pylist()
         return shape._replace(between=between) if between is not None else None
 
     @property
@@ -200,22 +210,35 @@ class Shape(NamedTuple):
         """How many rows each record has."""
         return next(iter(self.payloads.values())).rows
 
-    def read(
-        self, lines: pa.Table, engine: Engine, settings: Records, window: Window | None, *, is_plain: bool = False
-    ) -> Read:
-        """The lines (columns index, line) taken apart; plain ones have no backslash."""
-        for reading in range(len(READING)):
-            try:
-                found = self._ask(lines, Way(reading, is_plain), engine, settings, window)
-                break
-            except (duckdb.InvalidInputException, duckdb.ConversionException):
-                if reading == len(READING) - 1:
-                    raise
+    def cut(self, lines: pa.Table, engine: Engine, settings: Records, window: Window | None) -> Read | None:
+        """The lines (columns index, line) cut at their quotes; None where that cannot be."""
+        if self.template is None:
+            return None
+        among, texts = self.template.cut(in_one_piece(lines["line"]))
+        if not among.any():
+            return None
+        rows = pa.table({"index": lines["index"].filter(pa.array(among)), **texts})
+        attributes = [one if one in texts else "null::varchar" for one in attributes_of(settings)]
+        named, values = self._named(texts), self._values(settings, window)
+        queries = (self._query(named, ["true"], attributes, careful) for careful in (False, True))
+        return self._taken(_answer(engine, queries, rows, values), lines, among)
+
+    def read(self, lines: pa.Table, engine: Engine, settings: Records, window: Window | None) -> Read:
+        """The lines taken apart by a parser."""
+        queries = (self._reading(number, settings) for number in range(len(READING)))
+        found = _answer(engine, queries, lines, self._values(settings, window))
+        return self._taken(found, lines, np.ones(lines.num_rows, bool))
+
+    def _taken(self, found: pa.Table, lines: pa.Table, among: Mask) -> Read:
+        """What was found of those lines that are among them."""
         sides = self._sides(found)
         if sides is None:
             found = found.set_column(found.column_names.index("fits"), "fits", self._sifted(found))
             sides = self._sides(found)
-        return Read(found.drop_columns([f"{side}_line" for side in self.payloads]), sides or {})
+        done = pc.and_(found["known"], pc.or_(found["fits"], pc.invert(found["wanted"])))
+        among[among] = np.asarray(done)
+        found = found.drop_columns([f"{side}_line" for side in self.payloads])
+        return Read(where(found, done), sides or {}, where(lines, pa.array(~among)))
 
     def _sides(self, found: pa.Table) -> dict[str, list[pa.ChunkedArray]] | None:
         """The cells of the lines that fit; None where some of these do not."""
@@ -233,49 +256,111 @@ class Shape(NamedTuple):
         fits = found["fits"]
         for side, payload in self.payloads.items():
             seen = payload.sifted(found[f"{side}_line"])
-            fits = fits if seen is None else pc.and_(fits, seen)
+            fits = fits if seen is None else pc.and_(fits, pa.array(seen))
         return fits
 
-    def _ask(self, lines: pa.Table, way: Way, engine: Engine, settings: Records, window: Window | None) -> pa.Table:
+    def _values(self, settings: Records, window: Window | None) -> dict[str, Any]:
+        """The values of the query's parts."""
         values = {**self.envelope.values(), "between": self.between}
         values["earliest"] = _microseconds(EARLIEST)
         bounds = (window.start, window.end) if window else (EARLIEST, LATEST)
         values |= dict(zip(("start", "end"), map(_microseconds, bounds), strict=True))
         for number, name in enumerate(settings.custom_attributes):
             values[f"attribute_{number}"] = f'.*"{re.escape(name)}=([^"]*)"'
-        decoded, trimmed, fits, texts = (list[str]() for _ in range(4))
-        known = ["true"]
         for side, payload in self.payloads.items():
-            values |= payload.values(side)
             text = self.texts[side]
-            values[f"{side}_tail"] = text.tail
-            decoded.append(f"{text.decoded(side, careful=way.reading > 0)} as {side}_whole, ")
-            trimmed.append(f"{text.trimmed(side)} as {side}_text, ")
-            known.append(text.known(side))
-            fits.append(payload.fits(side))
-            texts.append(f"{payload.line(side)} as {side}_line, ")
-        for number, (path, is_text) in enumerate(self.envelope.leaves):
-            if not is_text and path != ATTRIBUTES:
-                known.append(f"not coalesce(regexp_matches(leaf_{number}, '(?i)nan|inf'), false)")
+            values |= payload.values(side)
+            values |= {f"{side}_tail": text.tail, f"{side}_type": text.type, f"{side}_encoding": text.encoding}
+        return values
+
+    def _named(self, cut: Collection[str]) -> str:
+        """The part of the query that names what was cut out of lines; what was not is as in the template's line."""
+        roles = {**dict.fromkeys(ROLES, "null::varchar"), **{one: one for one in cut}}
+        for side, text in self.texts.items():
+            roles |= {f"{side}_{name}": f"${side}_{name}" for name in ("type", "encoding")}
+            if text.tail and text.encoding != "BASE64":
+                roles[f"{side}_data"] = f"{side}_data || ${side}_tail"
+        return CUT.format(roles=", ".join(f"{found} as {role}" for role, found in roles.items()))
+
+    def _reading(self, number: int, settings: Records) -> str:
+        """The query over lines that are read in one of the ways of `READING`."""
+        leaves = enumerate(self.envelope.leaves)
+        known = ["between = $between"] + [
+            f"not coalesce(regexp_matches(leaf_{number}, '(?i)nan|inf'), false)"
+            for number, (path, is_text) in leaves if not is_text and path != ATTRIBUTES
+        ]  # fmt: skip
         if settings.custom_attributes and ATTRIBUTES in dict(self.envelope.leaves):
             known.append(r"""regexp_full_match(attributes, '\["[^"\\]*"(,"[^"\\]*")*\]')""")
-        query = LINES.format(
-            **self.envelope.parts(way),
-            decoded="".join(decoded),
-            trimmed="".join(trimmed),
-            known=" and ".join(known),
-            fits=" and ".join(fits),
-            texts="".join(texts),
+        attributes = [f"regexp_extract(attributes, ${name}, 1)" for name in attributes_of(settings)]
+        return self._query(self.envelope.named(READING[number]), known, attributes, careful=number > 0)
+
+    def _query(self, named: str, known: list[str], attributes: list[str], careful: bool) -> str:
+        """The query over rows whose columns are named, with what else is asked of lines that are known."""
+        sides = {side: (self.texts[side], payload) for side, payload in self.payloads.items()}
+        return LINES.format(
+            named=named,
+            decoded="".join(f"{text.decoded(side, careful)} as {side}_whole, " for side, (text, _) in sides.items()),
+            trimmed="".join(f"{text.trimmed(side)} as {side}_text, " for side, (text, _) in sides.items()),
+            known=" and ".join([*known, *(text.known(side) for side, (text, _) in sides.items())]),
+            fits=" and ".join(payload.fits(side) for side, (_, payload) in sides.items()),
+            texts="".join(f"{payload.line(side)} as {side}_line, " for side, (_, payload) in sides.items()),
             payloads=", ".join(f"{side}_data" for side in SIDES),
-            attributes="".join(
-                f"nullif(regexp_extract(attributes, $attribute_{number}, 1), '') as attribute_{number}, "
-                for number in range(len(settings.custom_attributes))
-            ),
+            attributes="".join(f"nullif({one}, '') as attribute_{number}, " for number, one in enumerate(attributes)),
         )
-        return engine.ask(query, lines, values)
 
 
-ATTRIBUTES = ROLES["attributes"]
+def attributes_of(settings: Records) -> list[str]:
+    """What the columns of the custom attributes are called."""
+    return [f"attribute_{number}" for number in range(len(settings.custom_attributes))]
+
+
+def where(rows: pa.Table, mask: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """The rows where the mask is true; mostly these are all of them, or none."""
+    if pc.all(mask).as_py():
+        return rows
+    return rows.filter(mask) if pc.any(mask).as_py() else rows.slice(0, 0)
+
+
+def _answer(engine: Engine, queries: Iterable[str], rows: pa.Table, values: Mapping[str, Any]) -> pa.Table:
+    """The answer of the first query that no row is too strange for."""
+    error: duckdb.Error | None = None
+    for query in queries:
+        try:
+            return engine.ask(query, rows, values)
+        except (duckdb.InvalidInputException, duckdb.ConversionException) as strange:
+            error = strange
+    raise error or AssertionError
+
+
+def _template(line: str, settings: Records) -> Template | None:
+    """The template of a line; None where it would cut out something else than what is read by itself."""
+    try:
+        identity, _ = identified(line.encode().strip(), settings)
+    except Broken:
+        return None
+    found = Template.of(line, partial(_role, settings=settings))
+    if found is None:
+        return None
+    _, texts = found.cut(pa.array([line], pa.large_string()))
+    cut = {name: text.to_pylist()[0] for name, text in texts.items()}
+    attributes = tuple(cut.get(name) or None for name in attributes_of(settings))
+    read = identity.event_id, identity.inference_id, identity.component, identity.attributes
+    return (
+        found if read == (*(cut.get(name) for name in ("event_id", "inference_id", "component")), attributes) else None
+    )
+
+
+def _role(path: Path, text: str, settings: Records) -> Role | None:
+    """What a text of a line is for; None for one that is the same in all lines of a template."""
+    if path[: len(ATTRIBUTES)] == ATTRIBUTES:
+        name, is_given, _ = text.partition("=")
+        wanted = name in settings.custom_attributes
+        role = attributes_of(settings)[settings.custom_attributes.index(name)] if wanted else ""
+        return Role(role, len(f"{name}=".encode())) if is_given else None
+    role = CUT_OUT.get(path, "")
+    return Role(role, is_payload=path[-1] == "data") if role or path[0] == ATTRIBUTES[0] else None
+
+
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
