@@ -13,11 +13,12 @@ import pyarrow as pa
 from monitor_tasks.endpoint import Records
 from monitor_tasks.tables.csv_shapes import Form
 from monitor_tasks.tables.engine import Engine
+from monitor_tasks.tables.envelopes import SIDES
 from monitor_tasks.tables.ledger import Place, Quarantined, Reason
 from monitor_tasks.tables.lines import Block
 from monitor_tasks.tables.payloads import Cells
 from monitor_tasks.tables.records import Broken, Identity, Row, identified, rows_of
-from monitor_tasks.tables.shapes import SIDES, Shape, attributes_of, where
+from monitor_tasks.tables.shapes import Shape, attributes_of, where
 from monitor_tasks.window import Window
 
 FEW = 256
