@@ -2,16 +2,11 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
@@ -276,34 +271,3 @@ def test_more_than_a_page_is_listed_whole(ceph: Server, bucket: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda key: store.put(key, b""), keys))
     assert [entry.key for entry in store.entries()] == keys
-
-
-@pytest.fixture
-def script(repository: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The gateway's script as people start it, and the address that it prints."""
-    if Gateway.missing():
-        pytest.skip(f"not here: {', '.join(Gateway.missing())}")
-    command = [sys.executable, str(repository / "scripts/s3_gateway.py")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        yield process, json.loads(process.stdout.readline())["aws_endpoint"]
-        process.kill()
-
-
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_the_gateway_ends_with_its_parent_however_that_ends(
-    how: signal.Signals, script: tuple[subprocess.Popen[str], str]
-) -> None:
-    process, address = script
-    with urlopen(address) as answer:
-        assert answer.status == 200
-    process.send_signal(how)
-    assert process.wait(20) == (-how if how is signal.SIGKILL else 0)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            urlopen(address).close()
-        except (URLError, ConnectionError):
-            return
-        time.sleep(0.1)
-    pytest.fail("the gateway still answers")
