@@ -18,7 +18,7 @@ from monitor_tasks.baseline import Baseline, Constraint
 from monitor_tasks.judging import check, read_baseline, suggest
 from monitor_tasks.monitors.model_quality import PROBLEMS
 from monitor_tasks.monitors.settings import MONITORS, CategoricalMethod, NumericMethod
-from monitor_tasks.profiles import classes, coded, columns, groups, residuals, scores
+from monitor_tasks.profiles import classes, coded, columns, groups, residuals, scores, segments
 from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.profiles.extras import Also
 from monitor_tasks.report import Finding, Report, State, judge
@@ -153,6 +153,9 @@ BY_SCORE = {
 }  # fmt: skip
 
 
+SEGMENTS = ["sex", "city", {"name": "age", "cuts": [1, 40]}]
+
+
 def every_metric(problem_type: Any, **more: Any) -> dict[str, Any]:
     """Settings of model quality that have all metrics of a problem type judged."""
     return {"problem_type": problem_type, "further_metrics": tuple(PROBLEMS[problem_type].further), **more}
@@ -209,6 +212,11 @@ NEEDS = {
                 every_metric("Regression", inference_attribute="score"),
             )
             for rule in ("observed", "interval")
+        ]
+        + [
+            every_metric("BinaryClassification", probability_attribute="score", segments=SEGMENTS),
+            every_metric("MulticlassClassification", inference_attribute="class", segments=SEGMENTS),
+            every_metric("Regression", inference_attribute="score", segments=SEGMENTS),
         ],
     ),
     "bias": Need(
@@ -324,7 +332,7 @@ def test_so_it_does_where_there_are_more_values_than_are_kept(
     with pytest.MonkeyPatch.context() as patch:
         for room, limit in (
             *((columns, "TEXT_LIMIT"), (columns, "NUMBER_LIMIT"), (scores, "SCORE_LIMIT")),
-            *((classes, "CLASS_LIMIT"), (residuals, "RESIDUAL_LIMIT")),
+            *((classes, "CLASS_LIMIT"), (residuals, "RESIDUAL_LIMIT"), (segments, "VALUE_LIMIT")),
             *((coded, "VALUE_LIMIT"), (coded, "VALUE_LIMIT"), (groups, "VALUE_LIMIT"), (groups, "PAIR_LIMIT")),
         ):
             patch.setattr(room, limit, 3)

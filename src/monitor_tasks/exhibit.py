@@ -31,6 +31,8 @@ class Comparison(Value):
     """What else is known of the subject."""
     note: str = ""
     """What a reader must know: what was left out, or why there is nothing to draw."""
+    sides: tuple[str, str] = ("this window", "baseline")
+    """What is compared with what."""
 
 
 class Curve(Value):

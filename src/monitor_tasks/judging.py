@@ -13,7 +13,7 @@ from monitor_tasks.dialects import VIOLATIONS, Seen, known_statistics, obeying, 
 from monitor_tasks.exhibit import Exhibit
 from monitor_tasks.io.addresses import private_key
 from monitor_tasks.monitors.data_quality import align, column_names
-from monitor_tasks.monitors.settings import MONITORS, DataQualitySettings, PredictionSettings
+from monitor_tasks.monitors.settings import MONITORS, DataQualitySettings, ModelQualitySettings, PredictionSettings
 from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.profiles.quantiles import edges_of
 from monitor_tasks.profiles.sketch import profile_and_block
@@ -21,6 +21,7 @@ from monitor_tasks.report import Finding, ModelCard, Report, State, judge, tried
 from monitor_tasks.tables.files import Stored
 from monitor_tasks.tables.predictions import ADDED, with_uncertainty
 from monitor_tasks.tables.private import hidden
+from monitor_tasks.tables.sampling import parted
 from monitor_tasks.value import UserError, Value
 
 BOUNDS = "bounds.json"
@@ -173,9 +174,15 @@ def check(name: str, settings: Value, rows: Rows, known: Known, suite: bytes = b
     artifacts = {"profile.json": profile.to_json(), **suggested_files(name, monitor, seen)}
     if name == "data_quality":
         findings, artifacts["expectations.json"] = _validated(profile, findings, suite, table)
-    notes = tuple(text for text in (note,) if text)
-    files = {**artifacts, **violation_files(name, findings)}
+    of_segments = monitor.notes(profile, baseline) if name == "model_quality" else ()
+    notes = tuple(text for text in (note, *of_segments) if text)
     exhibits = monitor.exhibits(profile, baseline, known.edges)
+    if isinstance(settings, ModelQualitySettings) and settings.worst_slices and profile.rows:
+        rows = monitor.with_losses(table.whole())
+        told = monitor.worst_slices(*parted(rows, settings.worst_slices.sample_rows))
+        findings, notes = (*findings, *judge(told.metrics, told.constraints)), (*notes, *told.notes)
+        exhibits, artifacts = (*exhibits, *told.exhibits), {**artifacts, **told.files}
+    files = {**artifacts, **violation_files(name, findings)}
     return Checked(name, baseline.id, profile.rows, findings, notes, files, exhibits)
 
 

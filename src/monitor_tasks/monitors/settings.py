@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from monitor_tasks.value import Address, Value
 
@@ -113,6 +113,43 @@ FurtherMetric = Literal[
 """Metrics of model quality that SageMaker does not know; which of them are defined follows from the problem type."""
 
 
+class Segment(Value):
+    """A column whose values part the rows; each part has the metrics of its own."""
+
+    name: str
+    """The column."""
+    cuts: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = Field((), max_length=30)
+    """Where a column of numbers is cut, rising; without cuts every value is a segment, up to 32 of them."""
+
+    @field_validator("cuts")
+    @classmethod
+    def _rise(cls, cuts: tuple[float, ...]) -> tuple[float, ...]:
+        if list(cuts) != sorted({*cuts}):
+            raise ValueError(f"cuts must rise, as 30, 45, 60 do; got {', '.join(map(str, cuts))}")
+        return cuts
+
+
+def _by_name(given: Any) -> Any:
+    return {"name": given} if isinstance(given, str) else given
+
+
+class WorstSlices(Value):
+    """A search for the slices in which predictions are worst, confirmed on rows that were not searched."""
+
+    columns: tuple[str, ...] = ()
+    """The columns to look through; left out: all but those of labels and predictions."""
+    sample_rows: int = Field(5000, ge=100, le=20_000)
+    """How many labelled rows are searched, at most half of them: those with the smallest hashes."""
+    minimum_rows: int = Field(50, ge=20)
+    """A slice with fewer rows, in the sample or among the others, is not looked at."""
+    candidates: int = Field(5, ge=1, le=20)
+    """So many of the worst slices are held against the other rows."""
+    level: float = Field(0.05, gt=0, le=0.2)
+    """In at most this part of the windows without such a slice is any confirmed."""
+    allowed_difference: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """By how much accuracy or mae in a confirmed slice may be worse than outside; left out: told, never a violation."""
+
+
 class ModelQualitySettings(Value):
     """Model quality: the predictions against the labels that have arrived."""
 
@@ -142,6 +179,18 @@ class ModelQualitySettings(Value):
     """Binary: a probability no farther than this from its threshold is uncertain."""
     label_drift_threshold: float = Field(0.1, gt=0, allow_inf_nan=False)
     """Largest label_drift that is kept: of classes the change of a share, of numbers standard deviations."""
+    segments: tuple[Annotated[Segment, BeforeValidator(_by_name, json_schema_input_type=str | Segment)], ...] = ()
+    """Columns by whose values the metrics are judged too; by name, or with cuts for a column of numbers."""
+    worst_slices: WorstSlices | None = None
+    """Looks for the slices in which predictions are worst; off unless it is named, ``{}`` is enough."""
+
+    @field_validator("segments")
+    @classmethod
+    def _once_each(cls, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+        names = [one.name for one in segments]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"{twice[0]!r} stands there twice; name each column once")
+        return segments
 
 
 class Facet(Value):

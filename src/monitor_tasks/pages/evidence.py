@@ -17,6 +17,10 @@ SAID: Mapping[str, str] = {
     "bandwidth": "kernel width {}",
     "unknown_labels": "{} labels are neither 0 nor 1 and left out",
     "unusable_predictions": "{} predictions cannot be used and are left out",
+    "outside": "{} outside of the slice",
+    "rows_of_others": "{} rows outside of it",
+    "interval_from": "95 % interval from {}",
+    "interval_to": "to {}",
     "error": "scores are counted in steps, which makes it uncertain by at most {}",
 }
 """How a detail is told that is told by itself; one that is not here is told by its name."""
@@ -57,10 +61,11 @@ def sizes(line: Word, metric: Metric) -> str:
 
 def _p_values(metric: Metric) -> Iterator[str]:
     single, adjusted = (_float(metric.details, name) for name in ("p_value", "p_adjusted"))
+    among = "slices that were tried" if "rows_of_others" in metric.details else "columns"
     if adjusted is not None and single is not None and probability(adjusted) == probability(single):
-        yield f"p {_equals(adjusted)}, also when adjusted for all columns"
+        yield f"p {_equals(adjusted)}, also when adjusted for all {among}"
     elif single is not None:
-        yield f"p {_equals(single)}" + (f", {probability(adjusted)} adjusted for all columns" if adjusted else "")
+        yield f"p {_equals(single)}" + (f", {probability(adjusted)} adjusted for all {among}" if adjusted else "")
 
 
 def _equals(p_value: float) -> str:

@@ -8,6 +8,8 @@ from monitor_tasks.exhibit import Curve, Exhibit, Pair
 from monitor_tasks.pages.charts import Drawing, drawn, sketched
 from monitor_tasks.pages.numbers import apart, in_unit, sentence, text
 
+BESIDE = ("this window", "baseline")
+
 
 class Line(NamedTuple):
     """One number of the window beside the baseline's, and both as bars of at most 100."""
@@ -34,6 +36,8 @@ class Shown(NamedTuple):
     lines: tuple[Line, ...]
     facts: tuple[Line, ...]
     is_histogram: bool
+    sides: tuple[str, str] = BESIDE
+    """What the two numbers of a line are of."""
 
 
 def shown(exhibit: Exhibit, chart: bool) -> Shown:
@@ -52,12 +56,13 @@ def shown(exhibit: Exhibit, chart: bool) -> Shown:
         title=text(exhibit.title),
         subject=text(exhibit.subject or exhibit.title),
         note=sentence(exhibit.note),
-        change=_change(labels, exhibit.pairs),
+        change=_change(labels, exhibit.pairs) if exhibit.sides == BESIDE else "",
         chart=large,
         sketch=sketched(exhibit),
         lines=tuple(_line(label, pair, top) for label, pair in zip(labels, exhibit.pairs, strict=True)),
         facts=tuple(_line(pair.label, pair, 0) for pair in exhibit.facts),
         is_histogram=bool(exhibit.cuts),
+        sides=exhibit.sides,
     )
 
 

@@ -37,7 +37,16 @@ def subject_of(facet: str, value: str) -> str:
     """
     if interval := re.fullmatch(r"\(([^,]+), [^\],]+\]", value):
         value = f"({value_text(interval[1])}, max]"
-    return f"{facet.replace('%', '%25').replace('=', '%3D')}={value}"
+    return named(facet, value)
+
+
+def named(column: str, value: str) -> str:
+    """A column and one of its values, written as they are, so that `parse_subject` tells them apart.
+
+    >>> named("a=b", "(1, 2]")
+    'a%3Db=(1, 2]'
+    """
+    return f"{column.replace('%', '%25').replace('=', '%3D')}={value}"
 
 
 def parse_subject(subject: str) -> tuple[str, str]:

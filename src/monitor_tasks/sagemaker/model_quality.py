@@ -80,7 +80,7 @@ def statistics_json(statistics: Mapping[str, Any]) -> bytes:
 def constraints_json(constraints: Sequence[Constraint]) -> bytes:
     """The text of constraints.json: the baseline's values; a disabled constraint is left out, for it has no switch.
 
-    So are metrics that SageMaker does not know. The problem type is the one that knows the most of them.
+    So are metrics that SageMaker does not know, and segments. The problem type is the one that knows most of them.
     """
     names = {one.metric for one in constraints}
     return _constraints_json(max(_KINDS.values(), key=lambda kind: len(kind.constrained & names)), constraints)
@@ -119,7 +119,7 @@ def _constraints_json(kind: _Kind, constraints: Sequence[Constraint]) -> bytes:
     bounds = {
         one.metric: {"threshold": threshold_of(one), "comparison_operator": one.check}
         for one in constraints
-        if one.enabled and one.metric in kind.constrained
+        if one.enabled and one.metric in kind.constrained and not one.subject
     }
     return jackson({"version": 0.0, f"{kind.word}_constraints": bounds})
 
@@ -151,4 +151,5 @@ def _violation(finding: Finding) -> dict[str, str]:
             f"Metric {name} with {java_double(metric.value)} +/- {java_double(deviation)} "
             f"was {constraint.check} '{java_double(threshold_of(constraint))}'"
         )
-    return {"constraint_check_type": constraint.check, "description": description, "metric_name": name}
+    told = f"{name} of {constraint.subject}" if constraint.subject else name
+    return {"constraint_check_type": constraint.check, "description": description, "metric_name": told}

@@ -32,6 +32,14 @@ def halves(table: pa.Table) -> tuple[pa.Table, pa.Table]:
     return plain.filter(odd), plain.filter(pc.invert(odd))
 
 
+def parted(table: pa.Table, k: int) -> tuple[pa.Table, pa.Table]:
+    """The `k` rows with the smallest hashes, at most half of all, and all others: to search in, and to confirm by."""
+    ordered = smallest_hashes(table, table.num_rows)
+    plain = ordered if HASH in table.column_names else ordered.drop_columns([HASH])
+    size = min(k, table.num_rows // 2)
+    return plain.slice(0, size), plain.slice(size)
+
+
 def _hashes(table: pa.Table) -> NDArray[np.uint64]:
     if EVENT_ID in table.column_names:
         ids = table[EVENT_ID]

@@ -9,11 +9,14 @@ from monitor_tasks.baseline import Baseline, Constraint, Metric
 from monitor_tasks.exhibit import Exhibit
 from monitor_tasks.metrics.measured import Measured
 from monitor_tasks.metrics.resampling import MINIMUM_ROWS
+from monitor_tasks.monitors.model_quality import segments, slices
 from monitor_tasks.monitors.model_quality.binary import BINARY
 from monitor_tasks.monitors.model_quality.multiclass import MULTICLASS
 from monitor_tasks.monitors.model_quality.problem import Problem, View, Worse, further_metrics
 from monitor_tasks.monitors.model_quality.regression import REGRESSION
-from monitor_tasks.monitors.settings import ModelQualitySettings, ProblemType
+from monitor_tasks.monitors.model_quality.segments import Judged, whole_of
+from monitor_tasks.monitors.settings import ModelQualitySettings, ProblemType, WorstSlices
+from monitor_tasks.profiles.segments import SegmentProfile
 from monitor_tasks.value import UserError
 
 MARGIN = 3.0
@@ -43,12 +46,13 @@ class ModelQuality(NamedTuple):
             UserError: it is one of another problem type.
         """
         try:
-            return self.problem.kind.from_json(text)
+            stored = SegmentProfile.from_json(text, self.problem.kind)
         except (KeyError, TypeError) as error:
             raise UserError(
                 f"model_quality.problem_type: the stored profile is not one of {self.settings.problem_type}; "
                 "suggest the baseline anew, or set the problem type that it was made with"
             ) from error
+        return stored if self.settings.segments else stored.whole
 
     def profile(self, rows: pa.Table, edges: Any = None) -> Any:  # noqa: ARG002 - every monitor is asked alike
         """What is remembered of the rows: counts and exact sums of predictions and labels.
@@ -56,40 +60,80 @@ class ModelQuality(NamedTuple):
         Raises:
             UserError: the rows lack a column that the settings name, or the settings name no prediction.
         """
-        return self.problem.profile(rows, self.settings) if rows.num_rows else self.problem.kind()
+        if not rows.num_rows:
+            return self._nothing
+        if self.settings.segments:
+            return segments.profiled(rows, self.settings, self._of_rows)
+        return self._of_rows(rows)
 
     def suggest(self, profiles: Sequence[Any]) -> list[Constraint]:
-        """One constraint for every metric that is defined on the reference: no later window may be worse.
+        """One constraint for every metric that is defined on the reference, and on each segment with enough rows.
 
         Raises:
             UserError: the settings name a metric that the problem type does not have.
         """
-        whole, names = sum(profiles, self.problem.kind()), self._names()
+        reference, names = sum(profiles, self._nothing), self._names()
+        whole = whole_of(reference)
         found = self.problem.measured(View(whole, whole, self.settings), names)
-        known = {**self.problem.constrained, **self.problem.further}
-        return [self._constraint(name, known[name], found[name]) for name in names if found[name].value is not None]
+        of_whole = [self._constraint(name, found[name]) for name in names if found[name].value is not None]
+        if not self.settings.segments:
+            return of_whole
+        return [*of_whole, *segments.constraints(self._by_segment(reference), names, self._constraint_of_segment)]
 
     def measure(self, profile: Any, baseline: Baseline) -> list[Metric]:
         """SageMaker's metrics of the labelled rows and what else is judged, each with its deviation."""
-        names = self._names(one.metric for one in baseline.constraints)
-        found, left_out = self.problem.measured(self._view(profile, baseline), names), _left_out(profile)
-        return [
+        names, whole = self._names(one.metric for one in baseline.constraints), whole_of(profile)
+        found, left_out = self.problem.measured(self._view(profile, baseline), names), _left_out(whole)
+        of_whole = [
             Metric(
-                name=name, value=one.value, n=profile.judged if one.rows is None else one.rows, because=one.because,
+                name=name, value=one.value, n=whole.judged if one.rows is None else one.rows, because=one.because,
                 deviation=one.deviation, details={**left_out, **one.details},
             )
             for name, one in ((name, found[name]) for name in names)
         ]  # fmt: skip
+        if not self.settings.segments:
+            return of_whole
+        judged = self._by_segment(profile, baseline)
+        return [*of_whole, *segments.metrics(judged, baseline.constraints, segments.drifted(self.problem))]
+
+    def notes(self, profile: Any, baseline: Baseline) -> tuple[str, ...]:
+        """What a reader must know of the segments beside the findings."""
+        return tuple(segments.notes(self._by_segment(profile, baseline), baseline)) if self.settings.segments else ()
 
     def statistics(self, profile: Any) -> dict[str, Any]:
         """All that SageMaker's statistics.json shows of the labelled rows, in its order; None where undefined."""
-        head = {"problem_type": self.settings.problem_type, "item_count": profile.judged}
-        return {**head, **self.problem.statistics(profile, self.settings)}
+        whole = whole_of(profile)
+        head = {"problem_type": self.settings.problem_type, "item_count": whole.judged}
+        return {**head, **self.problem.statistics(whole, self.settings)}
 
     def exhibits(self, profile: Any, baseline: Baseline, edges: Any = None) -> tuple[Exhibit, ...]:  # noqa: ARG002
-        """The problem type's own, and the metrics beside SageMaker's."""
+        """The problem type's own, the metrics beside SageMaker's, and one metric by the values of each segment."""
         view = self._view(profile, baseline)
-        return (*self.problem.exhibits(view), further_metrics(self.problem, view))
+        by_segment = segments.exhibits(self._by_segment(profile, baseline)) if self.settings.segments else ()
+        return (*self.problem.exhibits(view), further_metrics(self.problem, view), *by_segment)
+
+    def with_losses(self, rows: pa.Table) -> pa.Table:
+        """The rows that have a label and a usable prediction, each with its loss: what slices are made of."""
+        return slices.with_losses(rows, self.settings)
+
+    def worst_slices(self, sample: pa.Table, others: pa.Table) -> slices.Told:
+        """The slices in which a sample's predictions are worst, and what the other rows say of them.
+
+        Raises:
+            UserError: the rows lack a column that the settings name.
+        """
+        return slices.worst_slices(sample, others, self.settings, self.settings.worst_slices or WorstSlices())
+
+    @property
+    def _nothing(self) -> Any:
+        """The profile of no rows."""
+        return SegmentProfile(self.problem.kind()) if self.settings.segments else self.problem.kind()
+
+    def _of_rows(self, rows: pa.Table) -> Any:
+        return self.problem.profile(rows, self.settings)
+
+    def _by_segment(self, profile: Any, baseline: Baseline | None = None) -> Judged:
+        return Judged(self.problem, self.settings, profile, baseline.profile if baseline else None)
 
     def _names(self, more: Iterable[str] = ()) -> list[str]:
         """The metrics that are judged, in the order of the problem type's."""
@@ -104,9 +148,16 @@ class ModelQuality(NamedTuple):
 
     def _view(self, profile: Any, baseline: Baseline) -> View:
         known = self.problem.kind() if baseline.profile is None else baseline.profile
-        return View(profile, known, self.settings)
+        return View(whole_of(profile), whole_of(known), self.settings)
 
-    def _constraint(self, name: str, worse: Worse, reference: Measured) -> Constraint:
+    def _constraint_of_segment(self, name: str, reference: Measured) -> Constraint:
+        """A bound at the bare number: how far it gives way is the same for all segments, whatever the rule."""
+        observed = ModelQuality(self.settings.model_copy(update={"rule": "observed"}))
+        needed = {"minimum_rows": segments.minimum_rows(self.settings)}
+        return observed._constraint(name, reference).model_copy(update=needed)
+
+    def _constraint(self, name: str, reference: Measured) -> Constraint:
+        worse: Worse = {**self.problem.constrained, **self.problem.further}[name]
         by_interval, drifted = self.settings.rule == "interval", worse == "drifted"
         value, margin = reference.value or 0.0, MARGIN if by_interval else 0.0
         allowed = margin * (reference.deviation or 0.0)

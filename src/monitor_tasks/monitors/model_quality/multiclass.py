@@ -26,15 +26,19 @@ from monitor_tasks.profiles.coded import value_text
 from monitor_tasks.value import UserError
 
 
-def _profile(rows: pa.Table, settings: ModelQualitySettings) -> ClassProfile:
+def given_classes(rows: pa.Table, settings: ModelQualitySettings) -> tuple[Classes, Shares | None]:
+    """The class that was predicted for each row, and the probabilities of all classes where there are any."""
     predicted = column(rows, settings.inference_attribute, "inference_attribute")
     key = "class_probability_attributes"
     columns = {value_text(one): column(rows, name, f"{key}.{one}") for one, name in getattr(settings, key).items()}
     if predicted is None and not columns:
         raise UserError(f"model_quality: inference_attribute and {key} are not set; name a prediction's column")
     shares = Shares.of(columns) if columns else None
-    given = shares.most_probable if shares and predicted is None else Classes.of(predicted)
-    return ClassProfile.of(labels(rows, settings), given, shares)
+    return shares.most_probable if shares and predicted is None else Classes.of(predicted), shares
+
+
+def _profile(rows: pa.Table, settings: ModelQualitySettings) -> ClassProfile:
+    return ClassProfile.of(labels(rows, settings), *given_classes(rows, settings))
 
 
 def _measured(view: View, names: Collection[str]) -> Mapping[str, Measured]:
