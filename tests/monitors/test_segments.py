@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -272,6 +273,13 @@ def test_what_a_person_can_mend_in_the_settings_is_one_line(text: str, told: str
     with pytest.raises(UserError) as error:
         read_yaml(on_a_table(ModelQualitySettings), text, "c.yaml")
     assert str(error.value).splitlines()[0].startswith(told)
+
+
+def test_the_settings_in_the_documentation_can_be_read(repository: Path) -> None:
+    page = (repository / "docs/model-quality.md").read_text().partition("## Segments")[2]
+    text = page.partition("```yaml\n")[2].partition("```")[0].partition("  model_quality:\n")[2]
+    known = read_yaml(on_a_table(ModelQualitySettings), dedent(text), "model-quality.md").value
+    assert [one["name"] for one in known.model_dump()["segments"]] == ["contract", "tenure"]
 
 
 def test_a_column_that_is_not_there_is_named() -> None:
