@@ -299,5 +299,26 @@ def test_moving_the_whole_home_changes_no_byte(home: Path, tmp_path: Path, monke
     assert second == first
 
 
+def test_a_hurt_group_is_named_by_its_segment_and_found_by_the_search_for_worst_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITOR_TASKS_HOME", str(tmp_path))
+    simulate(tmp_path, [EIGHT[0], EIGHT[5]], START, 1500, seed=7)
+    quality = "    rule: interval\n    segments: [age_group]\n    worst_slices: {}\n"
+
+    def alone(text: str) -> str:
+        head, _, rest = text.partition("  data_quality:\n")
+        section = rest[rest.index("  model_quality:") : rest.index("  bias:")].replace("    rule: interval\n", quality)
+        return f"{head}{section}"
+
+    place = site(tmp_path, alone)
+    healthy, hurt = (report(place, HOURS[hour], "model_quality") for hour in (0, 5))
+    assert (healthy.status, {one.constraint.subject for one in healthy.violations}) == (Status.COMPLETED, set())
+    less_accurate = {one.constraint.subject for one in hurt.violations if one.constraint.metric == "accuracy"}
+    assert less_accurate == {"", "age_group=60+"}, "the others' files went to people of 60+, so their recall fell too"
+    found = [note for note in hurt.notes if note.startswith("worst slices: age_group=60+")]
+    assert ["confirmed: accuracy 0." in note for note in found] == [True]
+
+
 def _tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -130,6 +130,7 @@ def test_a_window_without_a_bad_slice_says_how_many_were_looked_at() -> None:
     assert f"{told(found)['looked_at']:,} looked at in {told(found)['rows_searched']:,}" in note
     few = checked(chosen("BinaryClassification"), sample("BinaryClassification", 6, 0.9, rows=60))
     assert (told(few)["looked_at"], told(few)["slices"]) == (0, [])
+    assert few.notes[-1].endswith("labelled rows, none has enough rows")
     empty = checked(chosen("BinaryClassification"), sample("BinaryClassification", 6).slice(0, 0))
     assert "slices.json" not in empty.artifacts
 

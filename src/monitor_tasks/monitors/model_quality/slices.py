@@ -74,7 +74,8 @@ def worst_slices(sample: pa.Table, others: pa.Table, settings: ModelQualitySetti
     ]
     scale = _Scale.of(settings)
     looked = f"worst slices: {found.looked_at:,} looked at in {sample.num_rows:,} labelled rows"
-    notes = [_note(one, scale) for one in slices] or [f"{looked}, none is worse than the others beyond chance"]
+    nothing = "none is worse than the others beyond chance" if found.looked_at else "none has enough rows"
+    notes = [_note(one, scale) for one in slices] or [f"{looked}, {nothing}"]
     return Told(
         tuple(_metric(one, scale) for one in slices),
         tuple(_constraints(slices, scale, asked)),
