@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, mean_absolute_error
 from typer.testing import CliRunner
 
@@ -52,8 +54,8 @@ def chosen(problem_type: Any, **asked: Any) -> ModelQualitySettings:
     return ModelQualitySettings.model_validate(known)
 
 
-def checked(settings: ModelQualitySettings, window: pa.Table, files: dict[str, bytes] | None = None) -> Checked:
-    return check("model_quality", settings, window, read_baseline("", "model_quality", settings, (files or {}).get))
+def checked(asked: ModelQualitySettings, window: pa.Table, files: dict[str, bytes] | None = None) -> Checked:
+    return check("model_quality", asked, window, read_baseline("", "model_quality", asked, (files or {}).get))
 
 
 def told(found: Checked) -> dict[str, Any]:
@@ -63,13 +65,13 @@ def told(found: Checked) -> dict[str, Any]:
 
 @every_type
 def test_a_hurt_slice_is_confirmed_by_its_own_metric_on_rows_that_were_not_searched(problem_type: str) -> None:
-    settings, window = chosen(problem_type, sample_rows=1500), sample(problem_type, 1, 0.9)
-    found = checked(settings, window)
+    asked, window = chosen(problem_type, sample_rows=1500), sample(problem_type, 1, 0.9)
+    found = checked(asked, window)
     known = told(found)
     (worst,) = [one for one in known["slices"] if one["confirmed"]]
     assert worst["slice"] == HURT
     assert known["rows_searched"] == 1500
-    judged = ModelQuality(settings).with_losses(window)
+    judged = ModelQuality(asked).with_losses(window)
     assert known["rows_searched"] + known["rows_held"] == judged.num_rows == window["label"].drop_null().length()
 
     frame = window.to_pandas().dropna()
@@ -85,6 +87,37 @@ def test_a_hurt_slice_is_confirmed_by_its_own_metric_on_rows_that_were_not_searc
     assert [one.pairs[0].label for one in found.exhibits if one.title.startswith("worst slices")] == [
         f"{HURT} ({worst['others']['rows']} rows)"
     ]
+
+
+ODD = st.none() | st.sampled_from(["0", "1", "1.0", " 1", "0.5", "2", "-1", "1e400", "NaN", "cat", "", "true"])
+
+
+@settings(max_examples=40)
+@given(
+    cells=st.lists(st.tuples(ODD, ODD, ODD), min_size=1, max_size=12),
+    way=st.sampled_from(
+        [
+            ("BinaryClassification", {"probability_attribute": "score"}),
+            ("BinaryClassification", {"inference_attribute": "class"}),
+            ("BinaryClassification", {"probability_attribute": "score", "inference_attribute": "class"}),
+            ("MulticlassClassification", {"inference_attribute": "class"}),
+            ("MulticlassClassification", {"class_probability_attributes": {"1": "score", "cat": "class"}}),
+            ("Regression", {"inference_attribute": "score"}),
+        ]
+    ),
+)
+def test_losses_are_those_of_the_rows_that_the_metrics_rest_on(cells: list[Any], way: Any) -> None:
+    names = ("label", "score", "class")
+    rows = pa.table({name: pa.array([row[place] for row in cells], pa.string()) for place, name in enumerate(names)})
+    one = ModelQuality(ModelQualitySettings.model_validate({"problem_type": way[0], **way[1]}))
+    profile, losses = one.profile(rows), one.with_losses(rows)["@loss"].to_numpy()
+    assert len(losses) == profile.judged
+    name = "mae" if way[0] == "Regression" else "accuracy"
+    value = one.statistics(profile)[name]["value"]
+    if len(losses):
+        assert (losses.mean() if name == "mae" else 1 - losses.mean()) == pytest.approx(value, abs=1e-9)
+    else:
+        assert value is None
 
 
 @every_type
@@ -138,10 +171,10 @@ def test_a_window_without_a_bad_slice_says_how_many_were_looked_at() -> None:
 def test_neither_order_nor_the_label_under_another_name_changes_what_is_found() -> None:
     window = sample("Regression", 7, 0.9)
     mixed = window.take(pa.array(np.random.default_rng(0).permutation(window.num_rows)))
-    settings = chosen("Regression")
-    assert checked(settings, mixed).artifacts["slices.json"] == checked(settings, window).artifacts["slices.json"]
+    asked = chosen("Regression")
+    assert checked(asked, mixed).artifacts["slices.json"] == checked(asked, window).artifacts["slices.json"]
     again = window.append_column("truth", window["label"])
-    names = {one["column"] for found in told(checked(settings, again))["slices"] for one in found["conditions"]}
+    names = {one["column"] for found in told(checked(asked, again))["slices"] for one in found["conditions"]}
     assert names == {"age", "city"}
     (named,) = told(checked(chosen("Regression", columns=["city", "job"]), window))["slices"]
     assert [one["column"] for one in named["conditions"]] == ["city"]
