@@ -19,7 +19,7 @@ from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
 from monitor_tasks.io.store import Missing, Store, home, open_object
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.pages.terminal import ReadingProgress, ledger_table, report_table, windows_table
+from monitor_tasks.pages.terminal import ReadingProgress, comparison_table, ledger_table, report_table, windows_table
 from monitor_tasks.report import Status
 from monitor_tasks.site import Site, load_endpoint, opened
 from monitor_tasks.staging import label_names, pin_baseline
@@ -131,6 +131,32 @@ def history(
     else:
         out.print(_history_table(known))
     return 0 if known else 3
+
+
+@verb
+def compare(
+    endpoint: Yaml,
+    start: Annotated[str, typer.Option("--from", help="First moment, in UTC.")],
+    end: Annotated[str, typer.Option("--to", help="Last moment, in UTC.")],
+    challenger: Annotated[
+        Path | None, typer.Argument(metavar="[CHALLENGER.yaml]", help="Another endpoint; left out, the variants.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric that decides.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Compare two variants of an endpoint, or two endpoints, on all windows that were labelled between two moments."""
+    from monitor_tasks.comparing import compare_endpoints, compare_variants
+
+    site, span = Site(_endpoint(endpoint)), (_time(start), _time(end))
+    if challenger is None:
+        found = compare_variants(site, *span, metric)
+    else:
+        found = compare_endpoints(site, Site(_endpoint(challenger)), *span, metric)
+    if as_json:
+        out.print_json(found.to_json().decode())
+    else:
+        out.print(comparison_table(found))
+    return {"better": 0, "worse": 1}.get(found.deciding.verdict, 3)
 
 
 @verb

@@ -250,6 +250,13 @@ class Endpoint(Value):
             raise ValueError("ground_truth.merged_records needs capture.output_names and capture.input_names")
         return self
 
+    @model_validator(mode="after")
+    def _tells_apart_what_it_compares(self) -> Self:
+        compare = getattr(self.configured().get("model_quality"), "compare", None)
+        if compare and compare.by == "variant" and self.capture.layout != "variants":
+            raise ValueError("monitors.model_quality.compare needs capture.layout: variants, which tells them apart")
+        return self
+
     @property
     def schedule(self) -> Schedule:
         """When windows end."""

@@ -1,6 +1,6 @@
 """Exhibit: what a page shows of a window beside the same of its baseline; numbers only, drawn elsewhere."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from monitor_tasks.value import Value
 
@@ -43,6 +43,59 @@ class Curve(Value):
     up: str
     here: tuple[tuple[float, float], ...]
     baseline: tuple[tuple[float, float], ...] = ()
+
+
+Decision = Literal["better", "worse", "cannot tell yet"]
+"""What is known of a challenger beside its champion."""
+
+
+class ModelDifference(Value):
+    """One metric of a challenger less that of its champion, and how sure that is."""
+
+    metric: str
+    champion: float | None
+    challenger: float | None
+    more_is_better: bool = True
+    difference: float | None = None
+    lower: float | None = None
+    """Where the 95 % interval of the difference begins."""
+    upper: float | None = None
+    deviation: float | None = None
+    """Standard deviation of the difference over other samples of as many rows."""
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    """Adjusted for all metrics but the deciding one (Holm)."""
+    verdict: Decision = "cannot tell yet"
+    more_labels: int | None = None
+    """While it cannot be told: how many more labels would tell a difference as large as this, four times in five."""
+    because: str = ""
+    """Why it cannot be told."""
+
+
+class ModelComparison(Value):
+    """A challenger beside its champion on the labelled rows of the same windows."""
+
+    champion: str
+    challenger: str
+    paired: bool
+    """Whether the rows are pairs of answers to the same request; else each side has rows of its own."""
+    rows: tuple[int, int]
+    """Labelled rows of the champion and of the challenger that are compared."""
+    metric: str
+    """The metric that decides; the others are looked at beside it, adjusted for being several."""
+    differences: tuple[ModelDifference, ...]
+    windows: int = 1
+    """Over how many windows."""
+
+    @property
+    def deciding(self) -> ModelDifference:
+        """The difference of the metric that decides."""
+        return next(one for one in self.differences if one.metric == self.metric)
+
+    def undecided(self, because: str) -> Self:
+        """The same, where nothing may be told yet."""
+        left = {"verdict": "cannot tell yet", "because": because, "more_labels": None}
+        return self.model_copy(update={"differences": tuple(one.model_copy(update=left) for one in self.differences)})
 
 
 Exhibit = Comparison | Curve

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from monitor_tasks.baseline import Baseline, Constraint, Constraints, in_order
 from monitor_tasks.dialects import VIOLATIONS, Seen, known_statistics, obeying, suggested_files, violation_files
-from monitor_tasks.exhibit import Exhibit
+from monitor_tasks.exhibit import Exhibit, ModelComparison
 from monitor_tasks.io.addresses import private_key
 from monitor_tasks.monitors.data_quality import align, column_names
 from monitor_tasks.monitors.settings import MONITORS, DataQualitySettings, ModelQualitySettings, PredictionSettings
@@ -52,12 +52,14 @@ class Checked(NamedTuple):
     artifacts: Mapping[str, bytes]
     exhibits: tuple[Exhibit, ...] = ()
     """What a page shows of the rows beside the baseline."""
+    comparison: ModelComparison | None = None
+    """Two variants beside each other, where the settings ask for it."""
 
     def report(self, endpoint: str, window: str, model: ModelCard | None = None, notes: tuple[str, ...] = ()) -> Report:
         """The report of the check, for one endpoint and window; `notes` are told beside its own."""
         return Report(
             endpoint=endpoint, window=window, monitor=self.monitor, baseline=self.baseline, rows=self.rows,
-            findings=self.findings, notes=(*self.notes, *notes), model=model,
+            findings=self.findings, notes=(*self.notes, *notes), model=model, comparison=self.comparison,
         )  # fmt: skip
 
 
@@ -65,7 +67,9 @@ def withheld(checked: Checked, because: str) -> Checked:
     """A check whose window may not be judged yet: every finding is undecided, and nothing is violated."""
     findings = tuple(one.model_copy(update={"state": State.UNDECIDED, "because": because}) for one in checked.findings)
     files = {name: content for name, content in checked.artifacts.items() if name != VIOLATIONS}
-    return checked._replace(findings=findings, artifacts={**files, **violation_files(checked.monitor, findings)})
+    compared = checked.comparison and checked.comparison.undecided(because)
+    files = {**files, **violation_files(checked.monitor, findings)}
+    return checked._replace(findings=findings, artifacts=files, comparison=compared)
 
 
 def suggest(name: str, settings: Value, rows: Rows) -> dict[str, bytes]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from monitor_tasks.baseline import Constraint, Metric
+from monitor_tasks.exhibit import ModelComparison
 from monitor_tasks.value import Address, Artifact, Value
 
 
@@ -75,6 +76,8 @@ class Report(Artifact):
     """The model that made the window's predictions."""
     notes: tuple[str, ...] = ()
     """What a reader should know beside the findings: a changed model, a column matched by position."""
+    comparison: ModelComparison | None = None
+    """Two variants beside each other, where the settings ask for it."""
 
     def having(self, state: State) -> tuple[Finding, ...]:
         """The findings in this state, in the order of the constraints."""

@@ -81,6 +81,7 @@ def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = ""
 
 def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str) -> str:
     """One monitor's report of the window; `rows` is the execution whose table it reads."""
+    from monitor_tasks.comparing import compared_in
     from monitor_tasks.judging import check, read_baseline, withheld
     from monitor_tasks.pages.report import report_page
 
@@ -96,7 +97,9 @@ def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str)
         return done
     known = read_baseline(baseline, name, settings, lambda file: site.baseline_file(baseline, f"{name}/{file}"))
     with site.stored(rows, "labelled.parquet" if MONITORS[name].stage == "labelled" else "captured.parquet") as table:
+        compared = compared_in(settings, table)
         checked = check(name, settings, staged(site, name, table, model), known, suite)
+    checked = compared.beside(checked)
     checked = withheld(checked, because) if because else checked
     told = model.model_copy(update={"address": None}) if model else None  # where a model lies changes no report
     report = checked.report(site.name, str(window), told, _changes(site, window, baseline))

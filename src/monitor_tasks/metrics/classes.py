@@ -95,6 +95,8 @@ _MEASURES: Mapping[str, Callable[[ArrayLike], Values]] = {
     "balanced_accuracy": balanced_accuracy,
     "matthews_correlation": matthews_correlation,
 }
+OF_OUTCOMES = _MEASURES
+"""Metrics of the outcomes, SageMaker's first."""
 CONSTANT_MEASURES = tuple(_MEASURES)[:6]
 """Metrics that are also given for the classifier that always predicts one class."""
 _UNDEFINED = {

@@ -99,6 +99,16 @@ def measured(
     return {name: _measured(name, whole, resamples) for name in wanted}
 
 
+def resampled(profile: RegressionProfile, names: Collection[str]) -> dict[str, Values]:
+    """Metrics of every Poisson resample of the labelled rows by name; NaN where one is undefined, none of few rows.
+
+    Two profiles of the same rows, told apart by the same hashes, are resampled alike.
+    """
+    drawn = _resamples(profile) if profile.judged >= MINIMUM_ROWS else []
+    known = {name: [_MEASURES[name](one) for one in drawn] for name in _MEASURES if name in names}
+    return {name: np.array([np.nan if one is None else one for one in values]) for name, values in known.items()}
+
+
 def median_absolute_error(profile: RegressionProfile, replicates: int = REPLICATES) -> Measured:
     """Median distance of prediction and label.
 

@@ -150,6 +150,19 @@ class WorstSlices(Value):
     """By how much accuracy or mae in a confirmed slice may be worse than outside; left out: told, never a violation."""
 
 
+class CompareSettings(Value):
+    """Two models behind one endpoint, the second of which is compared with the first."""
+
+    champion: str = Field(min_length=1)
+    """The variant that holds the place now: the name of its folder in the capture."""
+    challenger: str = Field(min_length=1)
+    """The variant that might take it."""
+    by: Literal["variant", "component"] = "variant"
+    """Whether these are names of production or shadow variants, or of inference components."""
+    metric: str | None = None
+    """The metric that decides; left out, ``accuracy``, of numbers ``mae``."""
+
+
 class ModelQualitySettings(Value):
     """Model quality: the predictions against the labels that have arrived."""
 
@@ -191,6 +204,10 @@ class ModelQualitySettings(Value):
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"{twice[0]!r} stands there twice; name each column once")
         return segments
+    compare: CompareSettings | None = None
+    """Two variants whose metrics are compared in every window: informative, it is no violation by itself."""
+    strict_compatibility: bool = False
+    """Whether ``f0_5`` is left unjudged, as SageMaker's container leaves it."""
 
 
 class Facet(Value):

@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from monitor_tasks.baseline import Cause
 from monitor_tasks.exhibit import Comparison, Curve, Exhibit
+from monitor_tasks.pages.compared import MARKS as DECISIONS
+from monitor_tasks.pages.compared import shown as comparison_shown
 from monitor_tasks.pages.numbers import NOTHING, sentence, text
 from monitor_tasks.pages.room import Room
 from monitor_tasks.pages.shown import shown
@@ -58,6 +60,7 @@ class _Body(NamedTuple):
     untried: int = 0
     broken: Sequence[str] = ()
     broken_rows: _Rows = _Rows()
+    compared: str = ""
     reasons: Sequence[str] = ()
     more_reasons: int = 0
     whole: Sequence[str] = ()
@@ -73,6 +76,7 @@ def _body(report: Report, subjects: Sequence[Known], whole: Sequence[Exhibit], r
     others = [one for one in subjects if not one.violations and (one.name or one.findings)]
     unmatched = unmatched_columns(subjects)
     summary = list(_summary(parts, broken, room))
+    compared = [] if report.comparison is None else room.fit([parts.compared(comparison_shown(report.comparison))])
     pictures = room.fit((parts.whole(shown(one, bool(broken))) for one in whole), 0.4)
     reasons = list(reasons_of(report))
     because = room.fit(map(parts.reason, reasons), 0.15)
@@ -88,6 +92,7 @@ def _body(report: Report, subjects: Sequence[Known], whole: Sequence[Exhibit], r
         untried=sum(not one.constraint.slices for one in report.violations),
         broken=cards,
         broken_rows=broken_rows,
+        compared="".join(compared),
         reasons=because,
         more_reasons=len(reasons) - len(because),
         whole=pictures,
@@ -160,7 +165,7 @@ def _environment() -> Environment:
         loader=PackageLoader("monitor_tasks.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    found.globals |= {"marks": MARKS, "nothing": NOTHING}
+    found.globals |= {"marks": MARKS, "nothing": NOTHING, "decisions": DECISIONS}
     return found
 
 

@@ -9,6 +9,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from monitor_tasks.exhibit import ModelComparison
+from monitor_tasks.pages.compared import shown
 from monitor_tasks.pages.numbers import sentence, text
 from monitor_tasks.pages.words import seen_in, value_and_bound, why_undecided
 from monitor_tasks.report import Report, State
@@ -48,6 +50,18 @@ def report_table(report: Report) -> Group:
     head = f"{report.status}: {report.rows:,} rows; constraints: {counts}"
     notes = (*_undecided(report), *map(sentence, report.notes))
     return Group(head, *([table] if report.violations else []), *(escape(f"note: {one}") for one in notes))
+
+
+def comparison_table(comparison: ModelComparison) -> Group:
+    """What the deciding metric says, then a line for each metric."""
+    known = shown(comparison)
+    titles = ("metric", known.champion, known.challenger, "difference", "p", "verdict")
+    table = Table(*(Column(escape(title), overflow="fold") for title in titles))
+    for one in known.lines:
+        difference = f"{one.difference}\n{one.interval}"
+        told = f"{one.verdict}: {one.because}" if one.because else one.verdict
+        table.add_row(*map(escape, (one.what, one.champion, one.challenger, difference, one.chance, told)))
+    return Group(escape(f"{known.verdict}."), escape(f"{known.basis}."), table)
 
 
 def _undecided(report: Report) -> Iterator[str]:

@@ -23,6 +23,13 @@ _CAMEL_CASE = {
 """Names that SageMaker spells in another way in its violations, and only there."""
 
 
+_ORDER = (
+    "auc", "precision", "true_positive_rate", "f1", "accuracy", "false_positive_rate", "true_negative_rate",
+    "false_negative_rate", "recall", "f2",
+)  # fmt: skip
+"""In which order its violations stand; what it does not judge comes after."""
+
+
 class _Kind(NamedTuple):
     """A problem type's word in the files, and the metrics that can have a constraint there."""
 
@@ -111,8 +118,9 @@ def read_constraints(text: bytes, address: str) -> tuple[Constraint, ...]:
 
 
 def violations_json(findings: Iterable[Finding]) -> bytes:
-    """The text of constraint_violations.json: the broken ones among `findings`, in their order."""
-    return jackson({"violations": [_violation(one) for one in findings if one.state is State.BROKEN]})
+    """The text of constraint_violations.json: the broken ones among `findings`, in the order of the published runs."""
+    broken = sorted((one for one in findings if one.state is State.BROKEN), key=_place)
+    return jackson({"violations": [_violation(one) for one in broken]})
 
 
 def _constraints_json(kind: _Kind, constraints: Sequence[Constraint]) -> bytes:
@@ -139,6 +147,11 @@ def _shown(name: str, metric: Mapping[str, Any], rows: int) -> Mapping[str, Any]
     if deviation is None:
         deviation = undefined if value is None and rows >= _ROWS_OF_A_DEVIATION else nan
     return {"value": undefined if value is None else value, "standard_deviation": deviation}
+
+
+def _place(finding: Finding) -> int:
+    name = finding.constraint.metric
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
 def _violation(finding: Finding) -> dict[str, str]:

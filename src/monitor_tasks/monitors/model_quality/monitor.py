@@ -21,6 +21,9 @@ from monitor_tasks.value import UserError
 
 MARGIN = 3.0
 """How many standard deviations a bound gives way by the interval rule, on either side."""
+NOT_EVALUATED = ("f0_5",)
+"""What SageMaker's container writes into its constraints and never judges (contract model-quality.md, section 7)."""
+STRICTLY = "SageMaker's container does not judge it, and strict_compatibility is set"
 PROBLEMS: Mapping[ProblemType, Problem] = {
     "BinaryClassification": BINARY,
     "MulticlassClassification": MULTICLASS,
@@ -84,6 +87,8 @@ class ModelQuality(NamedTuple):
         """SageMaker's metrics of the labelled rows and what else is judged, each with its deviation."""
         names, whole = self._names(one.metric for one in baseline.constraints), whole_of(profile)
         found, left_out = self.problem.measured(self._view(profile, baseline), names), _left_out(whole)
+        if self.settings.strict_compatibility:
+            found = {**found, **dict.fromkeys(NOT_EVALUATED, Measured(None, because=STRICTLY))}
         of_whole = [
             Metric(
                 name=name, value=one.value, n=whole.judged if one.rows is None else one.rows, because=one.because,
