@@ -17,7 +17,9 @@ from monitor_tasks.report import judge
 from monitor_tasks.sagemaker import attribution, bias, constraints, model_quality, violations
 from monitor_tasks.sagemaker.constraints_reading import read_constraints
 from monitor_tasks.sagemaker.statistics import statistics_json
+from monitor_tasks.sagemaker.text import java_double
 from tests.conformance.case import BYTES, Case, Pairs
+from tests.sagemaker import churn_run
 from tests.sagemaker.analysed import KEPT, statistics
 from tests.sagemaker.samples import sample, table
 
@@ -153,6 +155,20 @@ def _model_quality_violations() -> Pairs:
     yield json.loads(model_quality.violations_json(findings))["violations"], theirs
 
 
+def _model_quality_thresholds() -> Pairs:
+    """The thresholds that the violations of the real run name, in all their digits."""
+    monitor = _model_quality()
+    suggested = monitor.suggest([monitor.profile(table("churn/validation_with_predictions.csv", header=True))])
+    ours = {one.metric: java_double(model_quality.threshold_of(one)) for one in suggested}
+    for one in json.loads(sample("churn/model_quality_violations.run1.json"))["violations"]:
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", one["metric_name"]).lower()
+        yield ours[name], VIOLATED.fullmatch(one["description"])[4]  # type: ignore[index]
+
+
+def _model_quality_run() -> Pairs:
+    yield churn_run.violations(model_quality.violations_json(churn_run.findings(strict=True))), churn_run.published()
+
+
 def _bias_analyses() -> Pairs:
     """The text of the notebooks, where a whole number stands without its point."""
     for name in ("adult/bias_baseline.analysis.json", "fraud/bias_1.analysis.json"):
@@ -212,6 +228,15 @@ CASES = (
     Case(
         "model quality: `constraint_violations.json`", PRINTED, "churn; all ten texts of a real run",
         _model_quality_violations, BYTES,
+    ),
+    Case(
+        "model quality: thresholds", PRINTED, "churn, 201 predictions; the texts of ten thresholds, all digits",
+        _model_quality_thresholds, BYTES,
+    ),
+    Case(
+        "model quality: `constraint_violations.json`, `strict_compatibility`", PRINTED,
+        "churn, 1,817 predictions whose probabilities have the printed AUC; all ten, in order, without deviations",
+        _model_quality_run, BYTES,
     ),
     Case("bias: `analysis.json`", GOLDEN, "Adult and fraud, two files read, written", _bias_analyses, BYTES),
     Case(

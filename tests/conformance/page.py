@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from tests.conformance import columns, files, predictions, problem_types, rows
+from tests.conformance import columns, comparisons, files, predictions, problem_types, rows
 from tests.conformance.case import Case
 from tests.conformance.unproven import DIFFERENCES, UNPROVEN
 from tests.documents import table
@@ -41,6 +41,7 @@ SECTIONS: Mapping[str, Sequence[Case]] = {
     "Model quality": predictions.PERFORMANCE,
     "Model quality, several classes": problem_types.MULTICLASS,
     "Model quality, regression": problem_types.REGRESSION,
+    "Champion and challenger": comparisons.COMPARISONS,
     "Fairness": predictions.FAIR,
     "Attribution": predictions.ATTRIBUTED,
     "Sketch": predictions.SKETCH,

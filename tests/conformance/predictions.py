@@ -86,9 +86,23 @@ def _performance() -> Iterator[Case]:
     yield Case(
         "best constant classifier", "scikit-learn on constant predictions", GENERATED, lambda: _constant(_generated())
     )
+    yield Case("metrics of the outcomes", "file of SageMaker's SDK, 14 digits", DOCUMENTED, _documented_metrics)
     yield Case(
         "all metrics of a printed run", "published by SageMaker, all digits", "churn, 1,817 predictions", _printed
     )
+
+
+DOCUMENTED = "the documentation's example, 4 predictions; all but the best constant classifier's"
+
+
+def _documented_metrics() -> Pairs:
+    """The file that model cards read: its confusion matrix, and the metrics that follow from it."""
+    card = json.loads(shared("sagemaker/sdk/model_card/model_quality_binary.json"))["binary_classification_metrics"]
+    matrix = card["confusion_matrix"]
+    counts = [matrix[label][predicted] for label in "01" for predicted in "01"]
+    labels, classes = np.repeat([0, 0, 1, 1], counts), np.repeat([0, 1, 0, 1], counts)
+    found = measured(_profile((labels, classes.astype(float), classes)))
+    return ((found[name].value, card[name]["value"]) for name in SCIKIT_LEARN if name in card and name != "auc")
 
 
 def _measured(name: str, rows: Rows) -> Pairs:

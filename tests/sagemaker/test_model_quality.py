@@ -7,12 +7,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from monitor_tasks.baseline import Baseline, Constraint, Metric
+from monitor_tasks.baseline import Constraint, Metric
 from monitor_tasks.monitors.model_quality import ModelQuality
 from monitor_tasks.monitors.settings import ModelQualitySettings
-from monitor_tasks.report import Finding, judge
+from monitor_tasks.report import Finding, Report, State, judge
 from monitor_tasks.sagemaker.model_quality import constraints_json, files, read_constraints, violations_json
+from monitor_tasks.sagemaker.words import exit_message
 from monitor_tasks.value import UserError
+from tests.sagemaker.churn_run import findings, published, violations
 from tests.sagemaker.samples import sample, table
 
 CHURN = {"probability_attribute": "probability", "inference_attribute": "prediction"}
@@ -174,22 +176,28 @@ def test_the_violations_of_a_real_run_are_the_same_texts() -> None:
     assert [list(one) for one in ours] == [list(one) for one in theirs]
 
 
-def test_the_run_that_was_printed_breaks_the_churn_baseline_and_f0_5_with_it(churn: pa.Table) -> None:
-    """SageMaker's container leaves f0_5 out; we judge it."""
-    monitor = ModelQuality(ModelQualitySettings(probability_attribute=None, inference_attribute="prediction"))
-    constraints = [one for one in written(churn)[1] if one.metric != "auc"]
-    outcomes = {("0", "0"): 434, ("0", "1"): 65, ("1", "0"): 1167, ("1", "1"): 151}
-    cells = [cell for cell, count in outcomes.items() for _ in range(count)]
-    window = pa.table({"label": [label for label, _ in cells], "prediction": [predicted for _, predicted in cells]})
-    findings = judge(monitor.measure(monitor.profile(window), Baseline("id", tuple(constraints), None)), constraints)
-    ours = {one["metric_name"]: one["description"] for one in json.loads(violations_json(findings))["violations"]}
-    theirs = json.loads(sample("churn/model_quality_violations.run1.json"))["violations"]
-    assert set(ours) == {one["metric_name"] for one in theirs} - {"auc"} | {"f0_5"}
-    without_deviation = re.compile(r" \+/- \S+")
-    for one in theirs:
-        if one["metric_name"] != "auc":
-            expected = without_deviation.sub("", one["description"])
-            assert without_deviation.sub("", ours[one["metric_name"]]) == expected
+def test_the_real_run_is_replayed_violation_by_violation() -> None:
+    """Texts, names, operators, all digits and their order, from the window's rows; only deviations are random."""
+    strict = findings(strict=True)
+    assert violations(violations_json(strict)) == published()
+    known = {"endpoint": "e", "monitor": "model_quality", "window": "w", "baseline": "id", "rows": 1817}
+    report = Report(**known, findings=strict)
+    assert exit_message(report) == "CompletedWithViolations: Job completed successfully with 10 violations."
+    (left,) = report.having(State.UNDECIDED)
+    assert (left.constraint.metric, left.because) == (
+        "f0_5",
+        "SageMaker's container does not judge it, and strict_compatibility is set",
+    )
+
+
+def test_unless_it_is_to_be_strict_f0_5_is_judged_too() -> None:
+    ours = violations(violations_json(findings(strict=False)))
+    assert ours[:-1] == published()
+    assert ours[-1]["metric_name"] == "f0_5"
+
+
+def test_a_strict_baseline_holds_f0_5_all_the_same(churn: pa.Table) -> None:
+    assert written(churn, strict_compatibility=True)[0] == written(churn)[0]
 
 
 def test_no_violations() -> None:

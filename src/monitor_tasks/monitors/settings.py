@@ -204,6 +204,7 @@ class ModelQualitySettings(Value):
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"{twice[0]!r} stands there twice; name each column once")
         return segments
+
     compare: CompareSettings | None = None
     """Two variants whose metrics are compared in every window: informative, it is no violation by itself."""
     strict_compatibility: bool = False
