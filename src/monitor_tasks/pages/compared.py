@@ -19,10 +19,12 @@ class Line(NamedTuple):
     challenger: str
     difference: str
     interval: str
+    """Where the 95 % interval of the difference begins and ends."""
     chance: str
     verdict: str
     because: str
     picture: Drawing | None
+    decides: bool
 
 
 class Shown(NamedTuple):
@@ -38,14 +40,16 @@ class Shown(NamedTuple):
 def shown(comparison: ModelComparison) -> Shown:
     """The comparison in words."""
     names = text(comparison.champion, 60), text(comparison.challenger, 60)
-    return Shown(*names, verdict_of(comparison), basis_of(comparison), tuple(map(_line, comparison.differences)))
+    lines = tuple(_line(one, one.metric == comparison.metric) for one in comparison.differences)
+    return Shown(*names, verdict_of(comparison), basis_of(comparison), lines)
 
 
 def verdict_of(comparison: ModelComparison) -> str:
     """What the deciding metric says, as a sentence."""
     one, names = comparison.deciding, [text(name, 60) for name in (comparison.challenger, comparison.champion)]
-    line = _line(one)
-    seen = f"{line.what} {line.challenger} against {line.champion}, a difference of {line.difference} ({line.interval})"
+    line = _line(one, True)
+    seen = f"{line.what} {line.challenger} against {line.champion}, a difference of {line.difference}"
+    seen += f" (95 % interval {line.interval})" if line.picture else ""
     if one.verdict == "cannot tell yet":
         why = f"; {line.because}" if line.because else ""
         return f"It cannot be told yet whether {names[0]} is better or worse than {names[1]}: {seen}{why}"
@@ -62,7 +66,7 @@ def basis_of(comparison: ModelComparison) -> str:
     return f"{champion:,} labelled rows of {names[0]} and {challenger:,} of {names[1]}{over}, each of its own requests"
 
 
-def _line(one: ModelDifference) -> Line:
+def _line(one: ModelDifference, decides: bool) -> Line:
     champion, challenger = _apart(one.champion, one.challenger)
     known = None not in (one.lower, one.upper)
     return Line(
@@ -70,13 +74,14 @@ def _line(one: ModelDifference) -> Line:
         champion=champion,
         challenger=challenger,
         difference=_signed(one.difference),
-        interval=f"95 % interval {_signed(one.lower)} to {_signed(one.upper)}" if known else "no interval",
+        interval=f"{_signed(one.lower)} to {_signed(one.upper)}" if known else NOTHING,
         chance=NOTHING
         if one.p_value is None
         else probability(one.p_value if one.p_adjusted is None else one.p_adjusted),
         verdict=one.verdict,
         because=_because(one),
         picture=_picture(one),
+        decides=decides,
     )
 
 

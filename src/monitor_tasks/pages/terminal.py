@@ -55,12 +55,13 @@ def report_table(report: Report) -> Group:
 def comparison_table(comparison: ModelComparison) -> Group:
     """What the deciding metric says, then a line for each metric."""
     known = shown(comparison)
-    titles = ("metric", known.champion, known.challenger, "difference", "p", "verdict")
+    titles = ("metric", known.champion, known.challenger, "difference, 95 % interval", "p", "verdict")
     table = Table(*(Column(escape(title), overflow="fold") for title in titles))
     for one in known.lines:
         difference = f"{one.difference}\n{one.interval}"
         told = f"{one.verdict}: {one.because}" if one.because else one.verdict
-        table.add_row(*map(escape, (one.what, one.champion, one.challenger, difference, one.chance, told)))
+        what = f"{one.what} (decides)" if one.decides else one.what
+        table.add_row(*map(escape, (what, one.champion, one.challenger, difference, one.chance, told)))
     return Group(escape(f"{known.verdict}."), escape(f"{known.basis}."), table)
 
 
