@@ -9,7 +9,8 @@ from monitor_tasks.exhibit import ModelComparison
 from monitor_tasks.io.executions import newest, read_artifact
 from monitor_tasks.judging import Checked
 from monitor_tasks.monitors.model_quality import ModelQuality
-from monitor_tasks.monitors.model_quality.variants import Sides, metrics_of
+from monitor_tasks.monitors.model_quality.sides import Sides
+from monitor_tasks.monitors.model_quality.variants import compare, metrics_of
 from monitor_tasks.monitors.settings import CompareSettings, ModelQualitySettings
 from monitor_tasks.profiles.pairs import VariantProfile
 from monitor_tasks.report import judge
@@ -50,7 +51,7 @@ def compared_in(settings: Value, labelled: Stored) -> Compared:
     monitor = ModelQuality(settings)
     sides = Sides(monitor, monitor)
     profile = sides.profile(*of_variants(labelled.whole(), f"@{asked.by}", asked.champion, asked.challenger))
-    return Compared(sides.compare(profile, *_asked(asked)), {VARIANTS: profile.to_json()})
+    return Compared(compare(sides, profile, *_asked(asked)), {VARIANTS: profile.to_json()})
 
 
 def compare_variants(site: Site, start: datetime, end: datetime, metric: str | None = None) -> ModelComparison:
@@ -87,7 +88,7 @@ def _over(
     whole, windows = sides.nothing(), 0
     for profile in profiles:
         whole, windows = whole + profile, windows + 1
-    return sides.compare(whole, names, metric).model_copy(update={"windows": windows})
+    return compare(sides, whole, names, metric).model_copy(update={"windows": windows})
 
 
 def _stored(site: Site, schedule: str, names: tuple[str, str], span: tuple[datetime, datetime]) -> Iterator[bytes]:

@@ -17,7 +17,8 @@ from sklearn import metrics as sk
 from monitor_tasks.exhibit import ModelComparison, ModelDifference
 from monitor_tasks.metrics.performance import outcomes
 from monitor_tasks.monitors.model_quality import ModelQuality
-from monitor_tasks.monitors.model_quality.variants import Sides, metrics_of
+from monitor_tasks.monitors.model_quality.sides import Sides
+from monitor_tasks.monitors.model_quality.variants import compare, metrics_of
 from monitor_tasks.monitors.settings import ModelQualitySettings, ProblemType
 from monitor_tasks.profiles import pairs
 from monitor_tasks.value import UserError
@@ -61,13 +62,13 @@ def _softmax(values: np.ndarray) -> np.ndarray:
 
 def paired(problem_type: str, known: Tables, **chosen: Any) -> ModelComparison:
     both = sides(problem_type, **chosen)
-    return both.compare(both.profile(*known, known), ("old", "new"))
+    return compare(both, both.profile(*known, known), ("old", "new"))
 
 
 def apart(problem_type: str, champion: pa.Table, challenger: pa.Table, **chosen: Any) -> ModelComparison:
     both = sides(problem_type, **chosen)
     profile = both.profile(champion, challenger, (champion.slice(0, 0), challenger.slice(0, 0)))
-    return both.compare(profile, ("old", "new"))
+    return compare(both, profile, ("old", "new"))
 
 
 def by_name(found: ModelComparison) -> dict[str, ModelDifference]:
@@ -225,7 +226,7 @@ def test_profiles_of_any_split_of_pairs_add_up_and_survive_their_file(
         assert (whole + both.nothing()).to_json() == (both.nothing() + whole).to_json() == whole.to_json()
         again = both.read_profile(whole.to_json())
         assert again == whole
-        assert both.compare(again, ("a", "b")) == both.compare(whole, ("a", "b"))
+        assert compare(both, again, ("a", "b")) == compare(both, whole, ("a", "b"))
 
 
 ODD = {
@@ -289,7 +290,7 @@ def test_a_few_retried_requests_make_no_pairs() -> None:
     both = sides("BinaryClassification")
     champion, challenger = tables("BinaryClassification", 300, 8)
     few = champion.slice(0, 100), challenger.slice(0, 100)
-    found = both.compare(both.profile(champion, challenger, few), ("a", "b"))
+    found = compare(both, both.profile(champion, challenger, few), ("a", "b"))
     assert (found.paired, found.rows) == (False, (300, 300))
 
 
@@ -316,4 +317,4 @@ def test_models_of_different_kinds_and_unknown_metrics_are_told() -> None:
         Sides(one, other).problem_type  # noqa: B018
     both = sides("Regression")
     with pytest.raises(UserError, match=r"compare\.metric: Regression has no 'auc'; name one of mae, mse, rmse, r2"):
-        both.compare(both.nothing(), ("a", "b"), "auc")
+        compare(both, both.nothing(), ("a", "b"), "auc")

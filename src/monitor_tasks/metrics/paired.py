@@ -66,12 +66,22 @@ def agreement_of_two(cells: Cells, name: str) -> Agreement:
 
 
 def agreement_of_hits(cells: Cells) -> Agreement:
-    """How the pairs agree in predicting the label itself."""
+    """How the pairs agree in predicting the label itself.
+
+    >>> agreement_of_hits({("cat", "cat", "dog", -1, -1): 4, ("dog", "cat", "dog", -1, -1): 1})
+    Agreement(both=0, champion=4, challenger=1, neither=0)
+    """
     return _agreement((cell[1] == cell[0], cell[2] == cell[0], count) for cell, count in cells.items())
 
 
 def agreement_of_ranks(cells: Cells) -> Agreement:
-    """How the pairs agree in having the label among the most probable classes, where both have probabilities."""
+    """How the pairs agree in having the label among the most probable classes, where both have probabilities.
+
+    >>> agreement_of_ranks(
+    ...     {("cat", "cat", "dog", 1, 1): 4, ("cat", "cat", "dog", 1, 0): 3, ("cat", "cat", "cat", 1, -1): 2}
+    ... )
+    Agreement(both=4, champion=3, challenger=0, neither=0)
+    """
     return _agreement((cell[3] > 0, cell[4] > 0, count) for cell, count in cells.items() if min(cell[3:]) >= 0)
 
 
