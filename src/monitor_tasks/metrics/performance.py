@@ -158,6 +158,8 @@ _MEASURES: Mapping[str, _Measure] = {
     "matthews_correlation": _Measure(matthews_correlation, "all labels or all predictions are of one class"),
 }
 """Metrics of the four outcomes, in SageMaker's order, then those it does not know."""
+OF_OUTCOMES = {name: one.of for name, one in _MEASURES.items()}
+"""The same as plain functions of outcomes, NaN where undefined."""
 CONSTANT_MEASURES = ("recall", "precision", "accuracy", "f0_5", "f1", "f2")
 """Metrics that are also given for the classifier that always predicts one class."""
 

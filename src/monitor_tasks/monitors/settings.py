@@ -142,6 +142,13 @@ class ModelQualitySettings(Value):
     """Binary: a probability no farther than this from its threshold is uncertain."""
     label_drift_threshold: float = Field(0.1, gt=0, allow_inf_nan=False)
     """Largest label_drift that is kept: of classes the change of a share, of numbers standard deviations."""
+    estimate: bool = False
+    """Whether reports tell what the metrics are expected to be, labels or not; a baseline suggested before has to be
+    suggested anew for Regression."""
+    estimate_attributes: tuple[str, ...] = ()
+    """Regression: columns that the expected loss is told from beside the prediction; none named: all but the label."""
+    judged_estimates: tuple[str, ...] = ()
+    """Metrics whose estimate is judged too, without waiting for labels: ``accuracy``; none unless it is named."""
 
 
 class Facet(Value):

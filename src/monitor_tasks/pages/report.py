@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from monitor_tasks.baseline import Cause
 from monitor_tasks.exhibit import Comparison, Curve, Exhibit
+from monitor_tasks.pages.estimates import ASSUMED, estimates_of
 from monitor_tasks.pages.numbers import NOTHING, sentence, text
 from monitor_tasks.pages.room import Room
 from monitor_tasks.pages.shown import shown
@@ -144,6 +145,7 @@ def _head(report: Report) -> dict[str, Any]:
         "model": _model(report),
         "notes": [sentence(note) for note in report.notes[:20]],
         "more_notes": len(report.notes[20:]),
+        "estimates": estimates_of(report),
     }
 
 
@@ -160,7 +162,7 @@ def _environment() -> Environment:
         loader=PackageLoader("monitor_tasks.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    found.globals |= {"marks": MARKS, "nothing": NOTHING}
+    found.globals |= {"marks": MARKS, "nothing": NOTHING, "assumed": ASSUMED}
     return found
 
 

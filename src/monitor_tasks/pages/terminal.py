@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from monitor_tasks.pages.estimates import sentences
 from monitor_tasks.pages.numbers import sentence, text
 from monitor_tasks.pages.words import seen_in, value_and_bound, why_undecided
 from monitor_tasks.report import Report, State
@@ -47,7 +48,8 @@ def report_table(report: Report) -> Group:
         table.add_row(*map(escape, cells))
     head = f"{report.status}: {report.rows:,} rows; constraints: {counts}"
     notes = (*_undecided(report), *map(sentence, report.notes))
-    return Group(head, *([table] if report.violations else []), *(escape(f"note: {one}") for one in notes))
+    lines = (*(f"note: {one}" for one in notes), *sentences(report))
+    return Group(head, *([table] if report.violations else []), *map(escape, lines))
 
 
 def _undecided(report: Report) -> Iterator[str]:

@@ -9,11 +9,15 @@ from monitor_tasks.baseline import Baseline, Constraint, Metric
 from monitor_tasks.exhibit import Exhibit
 from monitor_tasks.metrics.measured import Measured
 from monitor_tasks.metrics.resampling import MINIMUM_ROWS
+from monitor_tasks.monitors.model_quality import estimation
 from monitor_tasks.monitors.model_quality.binary import BINARY
+from monitor_tasks.monitors.model_quality.cells import partition_of
 from monitor_tasks.monitors.model_quality.multiclass import MULTICLASS
 from monitor_tasks.monitors.model_quality.problem import Problem, View, Worse, further_metrics
-from monitor_tasks.monitors.model_quality.regression import REGRESSION
+from monitor_tasks.monitors.model_quality.regression import REGRESSION, profiled
 from monitor_tasks.monitors.settings import ModelQualitySettings, ProblemType
+from monitor_tasks.profiles.partition import Partition
+from monitor_tasks.report import Estimate
 from monitor_tasks.value import UserError
 
 MARGIN = 3.0
@@ -50,12 +54,19 @@ class ModelQuality(NamedTuple):
                 "suggest the baseline anew, or set the problem type that it was made with"
             ) from error
 
-    def profile(self, rows: pa.Table, edges: Any = None) -> Any:  # noqa: ARG002 - every monitor is asked alike
+    def partition(self, rows: pa.Table) -> Partition | None:
+        """The cells by which losses are estimated, to be pinned with the baseline; None where they are not."""
+        wanted = self.settings.estimate and self.settings.problem_type == "Regression"
+        return partition_of(rows, self.settings) if wanted and rows.num_rows else None
+
+    def profile(self, rows: pa.Table, edges: Any = None) -> Any:
         """What is remembered of the rows: counts and exact sums of predictions and labels.
 
         Raises:
             UserError: the rows lack a column that the settings name, or the settings name no prediction.
         """
+        if rows.num_rows and isinstance(edges, Partition):
+            return profiled(rows, self.settings, edges)
         return self.problem.profile(rows, self.settings) if rows.num_rows else self.problem.kind()
 
     def suggest(self, profiles: Sequence[Any]) -> list[Constraint]:
@@ -67,7 +78,8 @@ class ModelQuality(NamedTuple):
         whole, names = sum(profiles, self.problem.kind()), self._names()
         found = self.problem.measured(View(whole, whole, self.settings), names)
         known = {**self.problem.constrained, **self.problem.further}
-        return [self._constraint(name, known[name], found[name]) for name in names if found[name].value is not None]
+        defined = [name for name in names if found[name].value is not None]
+        return [*(self._constraint(name, known[name], found[name]) for name in defined), *self._on_estimates(whole)]
 
     def measure(self, profile: Any, baseline: Baseline) -> list[Metric]:
         """SageMaker's metrics of the labelled rows and what else is judged, each with its deviation."""
@@ -79,7 +91,15 @@ class ModelQuality(NamedTuple):
                 deviation=one.deviation, details={**left_out, **one.details},
             )
             for name, one in ((name, found[name]) for name in names)
-        ]  # fmt: skip
+        ] + estimation.metrics(self._view(profile, baseline), baseline.constraints)  # fmt: skip
+
+    def estimates(self, profile: Any, baseline: Baseline) -> tuple[Estimate, ...]:
+        """What the metrics are expected to be, told without labels; nothing unless the settings ask for it."""
+        if not self.settings.estimate:
+            return ()
+        view = self._view(profile, baseline)
+        names = estimation.ESTIMATORS[self.settings.problem_type].names
+        return estimation.estimates(view, self.problem.measured(view._replace(replicates=0), names), profile.judged)
 
     def statistics(self, profile: Any) -> dict[str, Any]:
         """All that SageMaker's statistics.json shows of the labelled rows, in its order; None where undefined."""
@@ -123,6 +143,13 @@ class ModelQuality(NamedTuple):
             reason=f"{name} may reach {limit:g} by the settings" if drifted else _reason(name, reference, by_interval),
             **bounds[worse],
         )  # fmt: skip
+
+    def _on_estimates(self, whole: Any) -> list[Constraint]:
+        """The constraints on estimates that the settings ask for."""
+        names, known = estimation.judged(self.settings), {**self.problem.constrained, **self.problem.further}
+        found = self.problem.measured(View(whole, whole, self.settings), names)
+        like = {name: self._constraint(name, known[name], one) for name, one in found.items() if one.value is not None}
+        return [estimation.constraint(name, one, MARGIN) for name, one in like.items()]
 
     @property
     def _minimum_rows(self) -> int:

@@ -1,0 +1,1 @@
+"""Estimates of a regression's losses: against the losses of raw rows, and on NannyML's published windows."""
