@@ -1,6 +1,7 @@
 """Estimates without labels, end to end: told while no label is there, graded when labels have come."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -97,6 +98,7 @@ def test_a_window_that_the_model_is_unsure_of_is_violated_by_its_estimate_alone(
     assert [one.constraint.metric for one in report.violations] == ["estimated_precision", "estimated_accuracy"]
     assert all("waits for no label" in one.constraint.reason for one in report.violations)
     assert report.status is Status.WITH_VIOLATIONS
+    shutil.rmtree(home / "artifacts")
     unjudged = site(home, lambda text: text.replace("    judged_estimates: [accuracy, precision]\n", ""))
     judge(unjudged, HOURS[2])
     assert reported(unjudged, 2).status is Status.NOT_ENOUGH_DATA
@@ -130,6 +132,7 @@ def test_labels_that_come_grade_the_estimate(home: Path) -> None:
     assert not wrong.inside
     assert wrong.value < 0.5 < wrong.lower
     graded = {one["metric"]: one for one in restating.grades(place)}
+    assert graded["accuracy"]["outside"] == [str(HOURS[1])]
     assert (graded["accuracy"]["windows"], graded["accuracy"]["inside"], graded["accuracy"]["share"]) == (2, 1, 0.5)
 
 

@@ -321,7 +321,11 @@ def _graded(one: Mapping[str, Any]) -> str:
     if not one["windows"]:
         return f"estimated {one['metric']}: no window has enough labels to grade it"
     share = f"{one['share']:.1%}, where 95% are to be expected without concept drift"
-    return f"estimated {one['metric']}: inside the band in {one['inside']} of {one['windows']} windows ({share})"
+    newest = ", ".join(one["outside"][-3:])
+    outside = f"; outside, the newest last: {newest}" if newest else ""
+    return (
+        f"estimated {one['metric']}: inside the band in {one['inside']} of {one['windows']} windows ({share}){outside}"
+    )
 
 
 def _endpoint(path: Path) -> Endpoint:

@@ -105,16 +105,17 @@ def grades(site: Site) -> list[dict[str, Any]]:
 
     Of every window the newest revision counts, if it has both an estimate and enough labels to grade it.
     """
-    found: dict[tuple[str, str], list[bool]] = {}
+    found: dict[tuple[str, str], dict[str, bool]] = {}
     for name, schedule in _of_labels(site).items():
         for window in site.windows(schedule):
             if key := newest(site.store, site.folder(schedule, window)):
                 for one in site.report(key).estimates:
-                    known = found.setdefault((name, one.metric), [])
-                    known += [one.realised.inside] if one.realised else []
+                    known = found.setdefault((name, one.metric), {})
+                    known |= {str(window): one.realised.inside} if one.realised else {}
     return [
-        {"monitor": name, "metric": metric, "windows": len(graded), "inside": sum(graded),
-         "share": sum(graded) / len(graded) if graded else None}
+        {"monitor": name, "metric": metric, "windows": len(graded), "inside": sum(graded.values()),
+         "share": sum(graded.values()) / len(graded) if graded else None,
+         "outside": [window for window, inside in graded.items() if not inside]}
         for (name, metric), graded in found.items()
     ]  # fmt: skip
 

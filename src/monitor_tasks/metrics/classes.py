@@ -95,6 +95,8 @@ _MEASURES: Mapping[str, Callable[[ArrayLike], Values]] = {
     "balanced_accuracy": balanced_accuracy,
     "matthews_correlation": matthews_correlation,
 }
+OF_CONFUSION = _MEASURES
+"""The metrics of the outcomes as plain functions of rows by label and predicted class."""
 CONSTANT_MEASURES = tuple(_MEASURES)[:6]
 """Metrics that are also given for the classifier that always predicts one class."""
 _UNDEFINED = {

@@ -56,6 +56,11 @@ class Calibration(NamedTuple):
         """The probability of label 1 at each score."""
         return np.interp(scores, self.scores, self.shares)
 
+    def taught_again(self, generator: np.random.Generator, scores: Values) -> Values:
+        """The probabilities at scores that drawn labels would have taught, of shape (replicates, scores)."""
+        ones = generator.binomial(self.rows, self.cautious, size=(REPLICATES, len(self.rows)))
+        return np.stack([self._replace(shares=_isotonic(one, self.rows)).at(scores) for one in ones])
+
     @property
     def cautious(self) -> Values:
         """The shares less sure of themselves, so that chance is left where all labels are alike (Jeffreys's prior)."""
@@ -81,7 +86,7 @@ def estimated(predictions: Tally, known: Tally, names: Collection[str]) -> dict[
     calibration = Calibration.of(known)
     cells = _expected(predictions.counts, calibration.at(predictions.scores))
     errors = _errors(predictions, calibration)
-    return {name: _measured(name, cells, errors, rows) for name in wanted}
+    return {name: spread(ESTIMATED[name], cells, errors, rows) for name in wanted}
 
 
 def all_predictions(profile: ScoreProfile) -> Tally:
@@ -135,17 +140,14 @@ def _errors(predictions: Tally, calibration: Calibration) -> tuple[Values, Value
     """Outcomes by score as they were realised and as they were estimated, in as many drawn worlds."""
     generator = np.random.default_rng(0)
     scores, predicted = grouped(predictions.scores, predictions.counts, GROUPS)
-    shares = calibration.cautious
-    true = np.interp(scores, calibration.scores, shares)[:, np.newaxis]
+    true = calibration._replace(shares=calibration.cautious).at(scores)[:, np.newaxis]
     ones = generator.binomial(predicted, true, size=(REPLICATES, *predicted.shape))
-    taught = generator.binomial(calibration.rows, shares, size=(REPLICATES, len(shares)))
-    learned = (calibration._replace(shares=_isotonic(one, calibration.rows)).at(scores) for one in taught)
     realised = np.concatenate([predicted - ones, ones], axis=-1).astype(np.float64)
-    return realised, np.stack([_expected(predicted, one) for one in learned])
+    return realised, _expected(predicted, calibration.taught_again(generator, scores))
 
 
-def _measured(name: str, cells: Values, errors: tuple[Values, Values], rows: int) -> Measured:
-    statistic = ESTIMATED[name]
+def spread(statistic: Statistic, cells: Values, errors: tuple[Values, Values], rows: int) -> Measured:
+    """A metric of the outcomes to be expected, and how far drawn worlds realise something else than they estimate."""
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(statistic(cells))
         off = statistic(errors[0]) - statistic(errors[1])

@@ -79,6 +79,7 @@ def estimated_losses(
     The deviation is that of realised less estimated: the chance of losses within each cell, and the error of the means
     that so many rows of the baseline gave.
 
+    >>> from monitor_tasks.profiles.moments import ExactSum, Moments
     >>> cell = CellLosses(300, 300, Moments.of(np.repeat([1.0, 3.0], 150)), ExactSum.of(np.repeat([1.0, 81.0], 150)))
     >>> known, window = LossCells("a", (), {0: cell}), LossCells("a", (), {0: CellLosses(100)})
     >>> estimated_losses(window, known, ["mae", "rmse"])["rmse"].value ** 2

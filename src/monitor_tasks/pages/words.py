@@ -45,6 +45,7 @@ LOOK_AT = {
     "bias_drift_check": "how many rows the group has, and its data quality in this window",
     "LessThanThreshold": "the outcomes below, and the data quality of the same window",
     "GreaterThanThreshold": "the outcomes below, and the data quality of the same window",
+    "estimate_check": "the data quality of the same window, and its labels as they arrive: this is an estimate",
     "expectation": "the result of this expectation in expectations.json",
 }
 _LOOK_AT = "the numbers below, and what sends them"

@@ -1,15 +1,14 @@
 """Estimates without labels: what the metrics are expected to be, in which band, and what they turned out to be."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from monitor_tasks.baseline import Constraint, Metric
-from monitor_tasks.metrics import estimation, losses
+from monitor_tasks.metrics import class_estimation, estimation, losses
+from monitor_tasks.metrics.classes import OF_CONFUSION
 from monitor_tasks.metrics.measured import Measured
 from monitor_tasks.monitors.model_quality.problem import View
 from monitor_tasks.monitors.settings import ModelQualitySettings, ProblemType
-from monitor_tasks.profiles.residuals import RegressionProfile
-from monitor_tasks.profiles.scores import ScoreProfile
 from monitor_tasks.report import ESTIMATED, Estimate, Realised
 from monitor_tasks.value import UserError
 
@@ -19,37 +18,33 @@ Found = Mapping[str, Measured]
 
 
 class Estimator(NamedTuple):
-    """How the metrics of one problem type are estimated; profiles are of its own kind."""
+    """How the metrics of one problem type are estimated."""
 
     names: Collection[str]
     """The metrics that can be estimated."""
-    of_all: Callable[[Any, Any, Collection[str]], Found]
-    """Of all predictions of a profile, by what the baseline's teaches."""
-    of_labelled: Callable[[Any, Any, Collection[str]], Found]
-    """Of the labelled predictions alone, their labels left aside."""
+    estimated: Callable[[View, Collection[str], bool], Found]
+    """The named ones, of all predictions or of the labelled ones alone, by what the baseline teaches."""
     largest: float | None = None
     """No band reaches farther."""
 
 
-def _binary(profile: ScoreProfile, known: ScoreProfile, names: Collection[str]) -> Found:
-    return estimation.estimated(estimation.all_predictions(profile), known.known, names)
+def _two_classes(view: View, names: Collection[str], labelled: bool) -> Found:
+    told = estimation.labelled_predictions if labelled else estimation.all_predictions
+    return estimation.estimated(told(view.profile), view.known.known, names)
 
 
-def _binary_labelled(profile: ScoreProfile, known: ScoreProfile, names: Collection[str]) -> Found:
-    return estimation.estimated(estimation.labelled_predictions(profile), known.known, names)
+def _classes(view: View, names: Collection[str], labelled: bool) -> Found:
+    return class_estimation.estimated_classes(view.profile, view.known, names, labelled=labelled)
 
 
-def _regression(profile: RegressionProfile, known: RegressionProfile, names: Collection[str]) -> Found:
-    return losses.estimated_losses(profile.losses, known.losses, names)
-
-
-def _regression_labelled(profile: RegressionProfile, known: RegressionProfile, names: Collection[str]) -> Found:
-    return losses.estimated_losses(profile.losses, known.losses, names, labelled=True)
+def _losses(view: View, names: Collection[str], labelled: bool) -> Found:
+    return losses.estimated_losses(view.profile.losses, view.known.losses, names, labelled=labelled)
 
 
 ESTIMATORS: Mapping[ProblemType, Estimator] = {
-    "BinaryClassification": Estimator(tuple(estimation.ESTIMATED), _binary, _binary_labelled, 1.0),
-    "Regression": Estimator(tuple(losses.ESTIMATED), _regression, _regression_labelled),
+    "BinaryClassification": Estimator(tuple(estimation.ESTIMATED), _two_classes, 1.0),
+    "MulticlassClassification": Estimator(tuple(OF_CONFUSION), _classes, 1.0),
+    "Regression": Estimator(tuple(losses.ESTIMATED), _losses),
 }
 CAN_BE_NEGATIVE = "matthews_correlation"
 """The one metric of these that can be below 0."""
@@ -58,10 +53,10 @@ CAN_BE_NEGATIVE = "matthews_correlation"
 def estimates(view: View, realised: Found, judged: int) -> tuple[Estimate, ...]:
     """What every metric is expected to be; beside it what it was, once `judged` rows with labels are enough."""
     estimator = ESTIMATORS[view.settings.problem_type]
-    found = estimator.of_all(view.profile, view.known, estimator.names)
+    found = estimator.estimated(view, estimator.names, False)
     mine: Found = {}
     if judged >= view.settings.minimum_rows:
-        mine = estimator.of_labelled(view.profile, view.known, estimator.names)
+        mine = estimator.estimated(view, estimator.names, True)
     return tuple(
         Estimate(
             name=f"{ESTIMATED}{name}", value=one.value, rows=one.rows or 0, because=one.because,
@@ -76,7 +71,7 @@ def metrics(view: View, constraints: Sequence[Constraint]) -> list[Metric]:
     """The estimates that constraints judge, as metrics of all predictions."""
     estimator = ESTIMATORS[view.settings.problem_type]
     wanted = [one.metric.removeprefix(ESTIMATED) for one in constraints if one.metric.startswith(ESTIMATED)]
-    found = estimator.of_all(view.profile, view.known, wanted) if wanted else {}
+    found = estimator.estimated(view, wanted, False) if wanted else {}
     return [
         Metric(
             name=f"{ESTIMATED}{name}", value=one.value, n=one.rows or 0, because=one.because, deviation=one.deviation,
@@ -107,7 +102,7 @@ def constraint(name: str, like: Constraint, margin: float) -> Constraint:
     """The constraint on an estimate: the bound of the metric itself, which gives way to the estimate's own error."""
     return like.model_copy(
         update={
-            "check": f"{ESTIMATED}{name}_check", "metric": f"{ESTIMATED}{name}", "margin": margin, "expected": (),
+            "check": "estimate_check", "metric": f"{ESTIMATED}{name}", "margin": margin, "expected": (),
             "reason": f"{like.reason}; judged by an estimate, which waits for no label",
         }
     )  # fmt: skip
