@@ -161,3 +161,55 @@ def test_estimates_need_to_be_asked_for(home: Path) -> None:
     assert reported(place, 0).estimates == ()
     assert restating.grades(place) == []
     assert restating.history(place, HOURS[0])[0]["estimate"] is None
+
+
+def table(problem: str, rows: int, seed: int) -> str:
+    """Predictions and labels of a model as CSV; of some rows the label is missing."""
+    random = Random(seed)
+    lines = ["label,guess,a,b,size"] if problem == "Regression" else ["label,a,b,size"]
+    for row in range(rows):
+        size, share = random.gauss(0, 1), random.random()
+        label: object = random.choices("ab", [share, 1 - share])[0]
+        cells = [f"{share:.4f}", f"{1 - share:.4f}", f"{size:.3f}"]
+        if problem == "Regression":
+            label, cells = f"{size + abs(size) * random.gauss(0, 1):.3f}", [f"{size:.3f}", *cells]
+        lines.append(",".join(["" if row % 10 == 0 else str(label), *cells]))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("problem", "settings", "metric"),
+    [
+        ("MulticlassClassification", "class_probability_attributes: {a: a, b: b}", "accuracy"),
+        ("Regression", "inference_attribute: guess\nestimate_attributes: [size]", "rmse"),
+    ],
+)
+def test_tables_of_several_classes_and_of_numbers_are_estimated_in_the_terminal(
+    tmp_path: Path, problem: str, settings: str, metric: str
+) -> None:
+    config, reference, window = (tmp_path / name for name in ("settings.yaml", "reference.csv", "window.csv"))
+    config.write_text(
+        f"problem_type: {problem}\n{settings}\nestimate: true\nrule: interval\njudged_estimates: [{metric}]"
+    )
+    reference.write_text(table(problem, 1500, 1))
+    window.write_text(table(problem, 400, 2))
+    common = ["--monitor", "model_quality", "--config", str(config)]
+    baseline, output = str(tmp_path / "baseline"), tmp_path / "window"
+    suggested = CliRunner().invoke(cli.app, ["suggest", str(reference), *common, "--output", baseline])
+    assert suggested.exit_code == 0, suggested.output
+    told = CliRunner().invoke(
+        cli.app,
+        ["check", str(window), *common, "--baseline", baseline, "--output", str(output)],
+        env={"COLUMNS": "200"},
+    )
+    assert told.exit_code == 0, told.output
+    assert f"estimated {metric} is" in told.output
+    report = Report.from_json((output / "report.json").read_bytes())
+    estimate = next(one for one in report.estimates if one.metric == metric)
+    assert estimate.rows == 400
+    assert estimate.realised
+    assert estimate.realised.rows == 360
+    assert estimate.realised.inside
+    (finding,) = (one for one in report.findings if one.constraint.check == "estimate_check")
+    assert finding.metric
+    assert (finding.metric.value, finding.metric.n, finding.state) == (estimate.value, 400, State.KEPT)

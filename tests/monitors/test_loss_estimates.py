@@ -186,6 +186,16 @@ def test_what_cannot_be_estimated_says_why() -> None:
     assert ModelQuality(SETTINGS.model_copy(update={"estimate": False})).partition(known) is None
 
 
+def test_losses_too_large_for_doubles_are_undefined() -> None:
+    known = rows(np.random.default_rng(10), 300)
+    huge = known.set_column(known.column_names.index("truth"), "truth", pa.array([1e140] * 300))
+    found = estimates(huge, huge)
+    assert found["mae"].value == pytest.approx(1e140)
+    for name in ("mse", "rmse"):
+        assert found[name].value is None
+        assert found[name].because == "the baseline has residuals whose powers leave the doubles"
+
+
 def test_the_settings_name_only_estimates_that_there_are() -> None:
     known = rows(np.random.default_rng(6), 300)
 

@@ -112,8 +112,9 @@ def _mean(cells: Cells, power: int) -> Measured:
     """The mean of absolute residuals to a power."""
     rows, taught = int(cells.rows.sum()), cells.taught
     means, shares = cells.sums[power] / taught, cells.rows / rows
-    variances = np.maximum(cells.sums[2 * power] / taught - np.square(means), 0.0) * taught / (taught - 1)
-    chance, error = (shares * variances).sum() / rows, (np.square(shares) * variances / taught).sum()
+    with np.errstate(over="ignore", invalid="ignore"):
+        variances = np.maximum(cells.sums[2 * power] / taught - np.square(means), 0.0) * taught / (taught - 1)
+        chance, error = (shares * variances).sum() / rows, (np.square(shares) * variances / taught).sum()
     value, deviation = float((shares * means).sum()), sqrt(chance + error)
     if not isfinite(deviation):
         return Measured(None, because="the baseline has residuals whose powers leave the doubles", rows=rows)
