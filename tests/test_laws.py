@@ -203,6 +203,7 @@ NEEDS = {
                 {"inference_attribute": "class"},
                 {"probability_attribute": "score", "inference_attribute": "class"},
                 every_metric("BinaryClassification", probability_attribute="score"),
+                {"probability_attribute": "score", "estimate": True, "judged_estimates": ("accuracy", "f1", "auc")},
                 every_metric("MulticlassClassification", inference_attribute="class"),
                 every_metric(
                     "MulticlassClassification",

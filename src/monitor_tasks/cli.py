@@ -125,11 +125,16 @@ def history(
     as_json: AsJson = False,
 ) -> int:
     """Show what was known of a window as its labels arrived, one line a revision."""
-    known = restating.history(Site(_endpoint(endpoint)), Window.parse(window))
+    site = Site(_endpoint(endpoint))
+    known = restating.history(site, Window.parse(window))
     if as_json:
         out.print_json(data=known)
     else:
         out.print(_history_table(known))
+        metrics = {one["metric"] for one in known if one["estimate"] is not None}
+        for one in restating.grades(site) if metrics else ():
+            if one["metric"] in metrics:
+                out.print(_graded(one), markup=False, soft_wrap=True)
     return 0 if known else 3
 
 
@@ -157,6 +162,17 @@ def compare(
     else:
         out.print(comparison_table(found))
     return {"better": 0, "worse": 1}.get(found.deciding.verdict, 3)
+
+
+def grade(endpoint: Yaml, as_json: AsJson = False) -> int:
+    """Grade the estimates of all windows: by metric, the share of realised values inside their 95 % bands."""
+    found = restating.grades(Site(_endpoint(endpoint)))
+    if as_json:
+        out.print_json(data=found)
+    else:
+        lines = [_graded(one) for one in found if one["windows"]]
+        out.print("\n".join(lines) or "no window has both an estimate and enough labels", markup=False, soft_wrap=True)
+    return 0 if any(one["windows"] for one in found) else 3
 
 
 @verb
@@ -302,14 +318,39 @@ def _worst(codes: list[int]) -> int:
 
 
 def _history_table(known: list[dict[str, Any]]) -> Table:
-    """One line a revision: how many predictions had a label, until which hour, and what came out."""
-    table = Table("monitor", "known until", "labelled", "coverage", "status", "metric", "value")
+    """One line a revision: how many predictions had a label, until which hour, what came out, and what was expected."""
+    table = Table(
+        "monitor", "known until", "labelled", "coverage", "status", "metric", "value", "estimate", "expected", "graded"
+    )
     for one in known:
         share = "" if one["coverage"] is None else f"{one['coverage']:.1%}"
         value = "" if one["value"] is None else f"{one['value']:.4g}"
-        cells = (one["monitor"], one["known"], one["matched"], share, one["status"], one["metric"], value)
+        estimate = "" if one["estimate"] is None else _banded(one["estimate"], *one["band"])
+        realised = one["realised"]
+        expected = _banded(realised["expected"], realised["lower"], realised["upper"]) if realised else ""
+        graded = {None: "", True: "inside", False: "outside"}[one["inside"]]
+        cells = (
+            one["monitor"], one["known"], one["matched"], share, one["status"], one["metric"], value, estimate,
+            expected, graded,
+        )  # fmt: skip
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in cells))
     return table
+
+
+def _banded(value: float, lower: float | None, upper: float | None) -> str:
+    return f"{value:.4g}" if lower is None or upper is None else f"{value:.4g} ({lower:.4g} to {upper:.4g})"
+
+
+def _graded(one: Mapping[str, Any]) -> str:
+    """How often the estimates of one metric held what their bands say."""
+    if not one["windows"]:
+        return f"estimated {one['metric']}: no window has enough labels to grade it"
+    share = f"{one['share']:.1%}, where 95% are to be expected without concept drift"
+    newest = ", ".join(one["outside"][-3:])
+    outside = f"; outside, the newest last: {newest}" if newest else ""
+    return (
+        f"estimated {one['metric']}: inside the band in {one['inside']} of {one['windows']} windows ({share}){outside}"
+    )
 
 
 def _endpoint(path: Path) -> Endpoint:

@@ -15,9 +15,10 @@ from monitor_tasks.io.addresses import private_key
 from monitor_tasks.monitors.data_quality import align, column_names
 from monitor_tasks.monitors.settings import MONITORS, DataQualitySettings, ModelQualitySettings, PredictionSettings
 from monitor_tasks.profiles.columns import Edges, TableProfile
+from monitor_tasks.profiles.partition import Partition
 from monitor_tasks.profiles.quantiles import edges_of
 from monitor_tasks.profiles.sketch import profile_and_block
-from monitor_tasks.report import Finding, ModelCard, Report, State, judge, tried
+from monitor_tasks.report import ESTIMATED, Estimate, Finding, ModelCard, Report, State, judge, tried
 from monitor_tasks.tables.files import Stored
 from monitor_tasks.tables.predictions import ADDED, with_uncertainty
 from monitor_tasks.tables.private import hidden
@@ -38,7 +39,8 @@ class Known(NamedTuple):
     """A baseline and the edges that its profile is counted on."""
 
     baseline: Baseline
-    edges: Edges
+    edges: Any
+    """Of model quality the partition that losses are estimated by, where there is one."""
 
 
 class Checked(NamedTuple):
@@ -54,29 +56,43 @@ class Checked(NamedTuple):
     """What a page shows of the rows beside the baseline."""
     comparison: ModelComparison | None = None
     """Two variants beside each other, where the settings ask for it."""
+    estimates: tuple[Estimate, ...] = ()
+    """What metrics of labels are expected to be, told without them."""
 
     def report(self, endpoint: str, window: str, model: ModelCard | None = None, notes: tuple[str, ...] = ()) -> Report:
         """The report of the check, for one endpoint and window; `notes` are told beside its own."""
         return Report(
             endpoint=endpoint, window=window, monitor=self.monitor, baseline=self.baseline, rows=self.rows,
             findings=self.findings, notes=(*self.notes, *notes), model=model, comparison=self.comparison,
+            estimates=self.estimates,
         )  # fmt: skip
 
 
 def withheld(checked: Checked, because: str) -> Checked:
-    """A check whose window may not be judged yet: every finding is undecided, and nothing is violated."""
-    findings = tuple(one.model_copy(update={"state": State.UNDECIDED, "because": because}) for one in checked.findings)
+    """A check whose window may not be judged yet: every finding that rests on labels is undecided, none is violated.
+
+    Estimates rest on no labels: they stand, and wait for enough of them to be graded.
+    """
+    undecided = {"state": State.UNDECIDED, "because": because}
+    findings = tuple(
+        one if one.constraint.metric.startswith(ESTIMATED) else one.model_copy(update=undecided)
+        for one in checked.findings
+    )
+    estimates = tuple(one.model_copy(update={"realised": None}) for one in checked.estimates)
     files = {name: content for name, content in checked.artifacts.items() if name != VIOLATIONS}
+    files |= violation_files(checked.monitor, findings)
     compared = checked.comparison and checked.comparison.undecided(because)
-    files = {**files, **violation_files(checked.monitor, findings)}
-    return checked._replace(findings=findings, artifacts=files, comparison=compared)
+    return checked._replace(findings=findings, artifacts=files, comparison=compared, estimates=estimates)
 
 
 def suggest(name: str, settings: Value, rows: Rows) -> dict[str, bytes]:
     """The files of one monitor's baseline, suggested from the rows: ours, and SageMaker's beside them."""
-    monitor, table, edges = MONITORS[name].monitor(settings), Stored.of(rows), Edges({})
+    monitor, table = MONITORS[name].monitor(settings), Stored.of(rows)
+    edges: Any = Edges({})
     if isinstance(settings, DataQualitySettings):
         table, edges = _cut(_prepared(table, settings, ()))
+    elif name == "model_quality" and (partition := monitor.partition(table.whole())):
+        edges = partition
     seen = _seen(name, monitor, table, edges)
     constraints = in_order(monitor.suggest([seen.profile]), seen.columns)
     if name == "data_quality":
@@ -145,7 +161,7 @@ def _tried(
     return tried(constraints, findings)
 
 
-def _seen(name: str, monitor: Any, table: Stored, edges: Edges) -> Seen:
+def _seen(name: str, monitor: Any, table: Stored, edges: Any) -> Seen:
     """What a monitor remembers of the rows; data quality reads them batch by batch, with SageMaker's numbers."""
     if name == "data_quality":
         return Seen(table.column_names, *profile_and_block(table.batches, edges, monitor.also))
@@ -157,7 +173,9 @@ def read_baseline(id_: str, name: str, settings: Value, file: Callable[[str], by
     monitor = MONITORS[name].monitor(settings)
     bounds, profile, edges = file(BOUNDS), file("profile.json"), file("edges.json")
     constraints = obeying(name, Constraints.read(bounds, BOUNDS).constraints if bounds else (), file)
-    cut = Edges.from_json(edges) if edges else Edges({})
+    cut: Any = Edges({})
+    if edges:
+        cut = Partition.from_json(edges) if name == "model_quality" and b'"nodes"' in edges else Edges.from_json(edges)
     if profile is None and (statistics := known_statistics(name, file)):
         return Known(Baseline(id_, constraints, *statistics), statistics[1])
     return Known(Baseline(id_, constraints, monitor.read_profile(profile) if profile else None, cut), cut)
@@ -187,7 +205,8 @@ def check(name: str, settings: Value, rows: Rows, known: Known, suite: bytes = b
         findings, notes = (*findings, *judge(told.metrics, told.constraints)), (*notes, *told.notes)
         exhibits, artifacts = (*exhibits, *told.exhibits), {**artifacts, **told.files}
     files = {**artifacts, **violation_files(name, findings)}
-    return Checked(name, baseline.id, profile.rows, findings, notes, files, exhibits)
+    estimates = monitor.estimates(profile, baseline) if name == "model_quality" else ()
+    return Checked(name, baseline.id, profile.rows, findings, notes, files, exhibits, estimates=estimates)
 
 
 def _validated(profile: TableProfile, findings: tuple[Finding, ...], suite: bytes, table: Stored) -> Any:

@@ -61,6 +61,49 @@ class ModelCard(Value):
         )
 
 
+ESTIMATED = "estimated_"
+"""What the name of every estimate begins with, so that nobody takes one for what was measured."""
+
+
+class Realised(Value):
+    """What a metric was on the rows whose labels have arrived, beside what was to be expected of these very rows."""
+
+    value: float
+    rows: int
+    expected: float
+    """The estimate of these rows alone; of all rows, once all have a label."""
+    lower: float
+    upper: float
+    """The band in which the value was to be expected."""
+
+    @property
+    def inside(self) -> bool:
+        """Whether the estimate stood the test."""
+        return self.lower <= self.value <= self.upper
+
+
+class Estimate(Value):
+    """What a metric is expected to be, told without the window's labels; true only if there is no concept drift."""
+
+    name: str
+    """The metric's name after ``estimated_``."""
+    value: float | None
+    lower: float | None = None
+    upper: float | None = None
+    """The band that holds the realised value in 95 of 100 windows, as long as there is no concept drift."""
+    rows: int
+    """The predictions that it rests on, labelled or not."""
+    because: str = ""
+    """Why there is none."""
+    realised: Realised | None = None
+    """What it is graded by; None while too few labels have arrived."""
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric that is estimated."""
+        return self.name.removeprefix(ESTIMATED)
+
+
 class Report(Artifact):
     """What one monitor found in one window."""
 
@@ -78,6 +121,8 @@ class Report(Artifact):
     """What a reader should know beside the findings: a changed model, a column matched by position."""
     comparison: ModelComparison | None = None
     """Two variants beside each other, where the settings ask for it."""
+    estimates: tuple[Estimate, ...] = ()
+    """What metrics of labels are expected to be, where the settings ask for it."""
 
     def having(self, state: State) -> tuple[Finding, ...]:
         """The findings in this state, in the order of the constraints."""

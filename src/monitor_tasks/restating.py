@@ -100,6 +100,26 @@ def history(site: Site, window: Window) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def grades(site: Site) -> list[dict[str, Any]]:
+    """How well estimates have stood the test: by metric the share of realised values inside their bands.
+
+    Of every window the newest revision counts, if it has both an estimate and enough labels to grade it.
+    """
+    found: dict[tuple[str, str], dict[str, bool]] = {}
+    for name, schedule in _of_labels(site).items():
+        for window in site.windows(schedule):
+            if key := newest(site.store, site.folder(schedule, window)):
+                for one in site.report(key).estimates:
+                    known = found.setdefault((name, one.metric), {})
+                    known |= {str(window): one.realised.inside} if one.realised else {}
+    return [
+        {"monitor": name, "metric": metric, "windows": len(graded), "inside": sum(graded.values()),
+         "share": sum(graded.values()) / len(graded) if graded else None,
+         "outside": [window for window, inside in graded.items() if not inside]}
+        for (name, metric), graded in found.items()
+    ]  # fmt: skip
+
+
 HEADLINES = ("auc", "accuracy", "rmse")
 """The metric that a row of history shows where it was judged; else the first one that was."""
 
@@ -110,6 +130,8 @@ def _remembered(site: Site, monitor: str, key: str) -> dict[str, Any]:
     metrics = {one.metric.name: one.metric for one in reversed(report.findings) if one.metric}
     shown = next((metrics[name] for name in (*HEADLINES, *reversed(metrics)) if name in metrics), None)
     told = {name: counts.get(name) for name in ("predictions", "matched", "coverage", "conflicting")}
+    estimate = next((one for one in report.estimates if shown and one.metric == shown.name), None)
+    realised = estimate.realised if estimate else None
     return {
         "monitor": monitor,
         "known": counts.get("newest_hour"),
@@ -119,6 +141,10 @@ def _remembered(site: Site, monitor: str, key: str) -> dict[str, Any]:
         "metric": shown.name if shown else None,
         "subject": shown.subject if shown else None,
         "value": shown.value if shown else None,
+        "estimate": estimate.value if estimate else None,
+        "band": [estimate.lower, estimate.upper] if estimate else None,
+        "realised": realised.model_dump(mode="json") if realised else None,
+        "inside": realised.inside if realised else None,
         "report": site.store.address_of(key),
     }
 

@@ -7,6 +7,7 @@ from operator import add
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -92,3 +93,15 @@ def test_past_the_limit_outcomes_are_not_kept_and_all_else_is() -> None:
     assert (found.cells, found.judged) == (None, 129)
     assert ClassProfile.of(names.slice(1), Classes.of(names.slice(1))).cells is not None
     assert (ClassProfile.of(names.slice(0, 90), Classes.of(names.slice(0, 90))) + found).cells is None
+
+
+def test_a_profile_of_the_first_form_is_read_and_has_no_steps() -> None:
+    shares = Shares(("a", "b"), np.array([[0.3, 0.7], [0.6, 0.4]]))
+    profile = ClassProfile.of(pa.array(["a", None]), shares.most_probable, shares)
+    assert profile.steps == {("a", "b", 19): (1, 0, 0), ("b", "b", 44): (0, 1, 0), ("a", "a", 38): (0, 0, 1),
+                             ("b", "a", 25): (0, 0, 1)}  # fmt: skip
+    assert ClassProfile.from_json(profile.to_json()) == profile
+    stored = orjson.loads(profile.to_json())
+    del stored["steps"]
+    former = ClassProfile.from_json(orjson.dumps({**stored, "schema_version": 1}))
+    assert (former.steps, former.cells) == ({}, profile.cells)

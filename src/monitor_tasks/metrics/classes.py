@@ -97,6 +97,8 @@ _MEASURES: Mapping[str, Callable[[ArrayLike], Values]] = {
 }
 OF_OUTCOMES = _MEASURES
 """Metrics of the outcomes, SageMaker's first."""
+OF_CONFUSION = _MEASURES
+"""The metrics of the outcomes as plain functions of rows by label and predicted class."""
 CONSTANT_MEASURES = tuple(_MEASURES)[:6]
 """Metrics that are also given for the classifier that always predicts one class."""
 _UNDEFINED = {

@@ -159,7 +159,7 @@ _MEASURES: Mapping[str, _Measure] = {
 }
 """Metrics of the four outcomes, in SageMaker's order, then those it does not know."""
 OF_OUTCOMES: Mapping[str, Callable[[ArrayLike], Values]] = {name: measure.of for name, measure in _MEASURES.items()}
-"""The same as plain functions."""
+"""The same as plain functions of outcomes, NaN where undefined."""
 CONSTANT_MEASURES = ("recall", "precision", "accuracy", "f0_5", "f1", "f2")
 """Metrics that are also given for the classifier that always predicts one class."""
 

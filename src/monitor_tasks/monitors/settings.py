@@ -209,6 +209,13 @@ class ModelQualitySettings(Value):
     """Two variants whose metrics are compared in every window: informative, it is no violation by itself."""
     strict_compatibility: bool = False
     """Whether ``f0_5`` is left unjudged, as SageMaker's container leaves it."""
+    estimate: bool = False
+    """Whether reports tell what the metrics are expected to be, labels or not; a baseline suggested before has to be
+    suggested anew for Regression."""
+    estimate_attributes: tuple[str, ...] = ()
+    """Regression: columns that the expected loss is told from beside the prediction; none named: all but the label."""
+    judged_estimates: tuple[str, ...] = ()
+    """Metrics whose estimate is judged too, without waiting for labels: ``accuracy``; none unless it is named."""
 
 
 class Facet(Value):

@@ -13,6 +13,7 @@ from monitor_tasks.baseline import Cause
 from monitor_tasks.exhibit import Comparison, Curve, Exhibit
 from monitor_tasks.pages.compared import MARKS as DECISIONS
 from monitor_tasks.pages.compared import shown as comparison_shown
+from monitor_tasks.pages.estimates import ASSUMED, estimates_of
 from monitor_tasks.pages.numbers import NOTHING, sentence, text
 from monitor_tasks.pages.room import Room
 from monitor_tasks.pages.shown import shown
@@ -149,6 +150,7 @@ def _head(report: Report) -> dict[str, Any]:
         "model": _model(report),
         "notes": [sentence(note) for note in report.notes[:20]],
         "more_notes": len(report.notes[20:]),
+        "estimates": estimates_of(report),
     }
 
 
@@ -165,7 +167,7 @@ def _environment() -> Environment:
         loader=PackageLoader("monitor_tasks.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    found.globals |= {"marks": MARKS, "nothing": NOTHING, "decisions": DECISIONS}
+    found.globals |= {"marks": MARKS, "nothing": NOTHING, "decisions": DECISIONS, "assumed": ASSUMED}
     return found
 
 

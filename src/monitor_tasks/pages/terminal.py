@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from monitor_tasks.exhibit import ModelComparison
 from monitor_tasks.pages.compared import shown
+from monitor_tasks.pages.estimates import sentences
 from monitor_tasks.pages.numbers import sentence, text
 from monitor_tasks.pages.words import seen_in, value_and_bound, why_undecided
 from monitor_tasks.report import Report, State
@@ -49,7 +50,8 @@ def report_table(report: Report) -> Group:
         table.add_row(*map(escape, cells))
     head = f"{report.status}: {report.rows:,} rows; constraints: {counts}"
     notes = (*_undecided(report), *map(sentence, report.notes))
-    return Group(head, *([table] if report.violations else []), *(escape(f"note: {one}") for one in notes))
+    lines = (*(f"note: {one}" for one in notes), *sentences(report))
+    return Group(head, *([table] if report.violations else []), *map(escape, lines))
 
 
 def comparison_table(comparison: ModelComparison) -> Group:

@@ -46,6 +46,7 @@ LOOK_AT = {
     "LessThanThreshold": "the outcomes below, and the data quality of the same window",
     "GreaterThanThreshold": "the outcomes below, and the data quality of the same window",
     "worst_slice_check": "what the rows of this slice have in common, and how many like them the model learned from",
+    "estimate_check": "the data quality of the same window, and its labels as they arrive: this is an estimate",
     "expectation": "the result of this expectation in expectations.json",
 }
 _LOOK_AT = "the numbers below, and what sends them"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from operator import add
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
@@ -21,11 +22,17 @@ BARS = 20
 """Confidences are counted on so many steps of equal width."""
 TOLERANCE = 0.01
 """How far from 1 the probabilities of a row may add up."""
+STEPS = 64
+"""Probabilities are calibrated on so many steps of equal width."""
+ESTIMATED_CLASSES = 32
+"""With more classes, those predicted counted like those with a probability, steps are not kept."""
 NO_CLASS = r"^\s*$|^\s*[+-]?(nan|inf|infinity)\s*$"
 """What a cell without a class looks like, whatever its case."""
 
 Column: TypeAlias = pa.ChunkedArray | pa.Array
 Cells = Mapping[tuple[str, str], int]
+Steps = Mapping[tuple[str, str, int], tuple[int, int, int]]
+"""By a class, the predicted class and the step of the former's probability: labels of the class, others, none yet."""
 Codes = NDArray[np.int64]
 
 
@@ -164,6 +171,8 @@ class ClassProfile:
     cells: Cells | None = field(default_factory=dict)
     """Rows by label and predicted class; None past 128 classes."""
     probabilities: ProbabilityProfile = field(default_factory=ProbabilityProfile)
+    steps: Steps | None = field(default_factory=dict)
+    """Rows with usable probabilities by what tells estimates; None past 32 classes."""
 
     @classmethod
     def of(cls, labels: Column, predicted: Classes, shares: Shares | None = None) -> Self:
@@ -178,6 +187,7 @@ class ClassProfile:
             judged=int(judged.sum()),
             cells=_cells(label, predicted, judged),
             probabilities=ProbabilityProfile() if shares is None else ProbabilityProfile.of(label, shares),
+            steps={} if shares is None else _steps(label, predicted, shares),
         )
 
     def __add__(self, other: Self) -> Self:
@@ -189,6 +199,7 @@ class ClassProfile:
             self.judged + other.judged,
             _sum(self.cells, other.cells),
             self.probabilities + other.probabilities,
+            _sum_of_steps(self.steps, other.steps),
         )
 
     def confusion(self) -> tuple[tuple[str, ...], NDArray[np.int64]]:
@@ -203,17 +214,20 @@ class ClassProfile:
     def to_json(self) -> bytes:
         """The profile as canonical JSON: equal profiles give equal bytes."""
         cells = None if self.cells is None else [[*pair, self.cells[pair]] for pair in sorted(self.cells)]
-        known = {**vars(self), "cells": cells, "probabilities": self.probabilities.to_dict()}
-        return orjson.dumps({"schema_version": 1, **known})
+        steps = None if self.steps is None else [[*key, *self.steps[key]] for key in sorted(self.steps)]
+        known = {**vars(self), "cells": cells, "probabilities": self.probabilities.to_dict(), "steps": steps}
+        return orjson.dumps({"schema_version": 2, **known})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """The profile that ``to_json`` wrote."""
+        """The profile that ``to_json`` wrote; the first form had no steps."""
         stored = orjson.loads(text)
         del stored["schema_version"]
-        lines = stored["cells"]
+        lines, steps = stored["cells"], stored.get("steps", [])
         cells = None if lines is None else {(label, predicted): count for label, predicted, count in lines}
-        return cls(**{**stored, "cells": cells, "probabilities": ProbabilityProfile.from_dict(stored["probabilities"])})
+        known = None if steps is None else {tuple(line[:3]): tuple(line[3:]) for line in steps}
+        probabilities = ProbabilityProfile.from_dict(stored["probabilities"])
+        return cls(**{**stored, "cells": cells, "probabilities": probabilities, "steps": known})
 
 
 def _confidences(shares: NDArray[np.float64]) -> tuple[int, ...]:
@@ -233,6 +247,35 @@ def _cells(label: Classes, predicted: Classes, judged: NDArray[np.bool_]) -> Cel
         return None
     pairs = [(label.names[pair // width], predicted.names[pair % width]) for pair in found.tolist()]
     return _within_limit(dict(zip(pairs, counts.tolist(), strict=True)))
+
+
+def _steps(label: Classes, predicted: Classes, shares: Shares) -> Steps | None:
+    """The steps of rows with usable probabilities and a predicted class; labels that are no class are left out."""
+    kept = shares.usable & (predicted.codes >= 0) & (label.codes != -1)
+    codes, found = predicted.codes[kept], dict[tuple[str, str, int], tuple[int, int, int]]()
+    places = np.minimum((shares.values[kept] * STEPS).astype(np.int64), STEPS - 1)
+    names = np.array([*label.names, "", ""], object)[label.codes[kept]]
+    for name, place in zip(shares.names, places.T, strict=True):
+        fate = np.where(label.codes[kept] == -2, 2, (names != name).astype(np.int64))
+        width = len(predicted.names) * STEPS
+        counts = np.bincount((codes * STEPS + place) * 3 + fate, minlength=3 * width).reshape(-1, 3)
+        for cell in np.flatnonzero(counts.any(axis=1)).tolist():
+            own, others, waiting = counts[cell].tolist()
+            found[name, predicted.names[cell // STEPS], cell % STEPS] = own, others, waiting
+    return _of_few_classes(found) if len(shares.names) <= ESTIMATED_CLASSES else None
+
+
+def _sum_of_steps(mine: Steps | None, theirs: Steps | None) -> Steps | None:
+    if mine is None or theirs is None:
+        return None
+    nothing = (0, 0, 0)
+    both = {key: tuple(map(add, mine.get(key, nothing), theirs.get(key, nothing))) for key in {**mine, **theirs}}
+    return _of_few_classes(both)
+
+
+def _of_few_classes(steps: Mapping[tuple[str, str, int], tuple[int, ...]]) -> Steps | None:
+    few = len({predicted for _, predicted, _ in steps}) <= ESTIMATED_CLASSES
+    return {key: (own, others, waiting) for key, (own, others, waiting) in steps.items()} if few else None
 
 
 def _sum(mine: Cells | None, theirs: Cells | None) -> Cells | None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from monitor_tasks.profiles.moments import ExactSum, Moments
+from monitor_tasks.profiles.partition import Column, Partition
 from monitor_tasks.profiles.replicates import ReplicateSums, replicate_sums
 from monitor_tasks.profiles.scores import Tally, moments_from_list, moments_to_list, numbers
 
@@ -24,6 +25,7 @@ LARGEST = 1e150
 COUNTED = ("rows",)
 
 Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 class ResidualTally(Tally):
@@ -71,6 +73,86 @@ class Errors(NamedTuple):
         return cls(moments_from_list(known[0]), *moments_from_list(known[1:3]), moments_from_list(known[3]))
 
 
+class CellLosses(NamedTuple):
+    """The rows of one cell of a partition, and what its labelled ones lose; any two add up."""
+
+    rows: int = 0
+    """All with a usable prediction, labelled or not."""
+    labelled: int = 0
+    absolute: Moments = Moments()
+    """Of the absolute residual."""
+    fourth: ExactSum = ExactSum()
+    """Of its fourth power: the squares' own squares."""
+
+    def plus(self, other: "CellLosses") -> "CellLosses":
+        """The losses of both."""
+        absolute = Moments(*map(add, self.absolute, other.absolute))
+        return CellLosses(
+            self.rows + other.rows, self.labelled + other.labelled, absolute, self.fourth + other.fourth
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LossCells:
+    """Losses by the cells of the partition that a baseline pins; any two on the same one add up."""
+
+    partition: str = ""
+    """The id of the partition; empty where there is none."""
+    lacking: tuple[str, ...] = ()
+    """Columns of the partition that some of the rows have not; these are in no cell."""
+    cells: Mapping[int, CellLosses] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, partition: Partition, columns: Mapping[str, Any], usable: Flags, judged: Flags, losses: Numbers
+    ) -> Self:
+        """The losses of rows: which of them have a usable prediction and a label, and the absolute residuals of these.
+
+        `columns` are the rows' by name.
+        """
+        if lacking := partition.lacking(columns):
+            return cls(partition.id, tuple(sorted(lacking)))
+        places = partition.cells(partition.matrix(columns))
+        rows = np.bincount(places[usable], minlength=len(partition.nodes))
+        order = np.argsort(places[judged], kind="stable")
+        ends = np.cumsum(np.bincount(places[judged], minlength=len(partition.nodes)))
+        known = dict(enumerate(np.split(losses[order], ends[:-1])))
+        cells = {place: _cell(int(rows[place]), known[place]) for place in np.flatnonzero(rows).tolist()}
+        return cls(partition.id, (), cells)
+
+    def __add__(self, other: Self) -> Self:
+        if self.partition and other.partition and self.partition != other.partition:
+            raise ValueError("losses on the cells of different baselines do not add up")
+        places = sorted({*self.cells, *other.cells})
+        nothing = CellLosses()
+        cells = {place: self.cells.get(place, nothing).plus(other.cells.get(place, nothing)) for place in places}
+        lacking = tuple(sorted({*self.lacking, *other.lacking}))
+        return type(self)(self.partition or other.partition, lacking, cells)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The losses as plain values for JSON."""
+        cells = [
+            [place, one.rows, one.labelled, moments_to_list(one.absolute), moments_to_list(Moments(one.fourth))[0]]
+            for place, one in sorted(self.cells.items())
+        ]
+        return {"partition": self.partition, "lacking": self.lacking, "cells": cells}
+
+    @classmethod
+    def from_dict(cls, known: Mapping[str, Any]) -> Self:
+        """The losses that ``to_dict`` gave."""
+        cells = {
+            place: CellLosses(rows, labelled, moments_from_list(absolute), *moments_from_list([fourth])[:1])
+            for place, rows, labelled, absolute, fourth in known["cells"]
+        }
+        return cls(known["partition"], tuple(known["lacking"]), cells)
+
+
+def _cell(rows: int, losses: Numbers) -> CellLosses:
+    if not len(losses):
+        return CellLosses(rows)
+    return CellLosses(rows, len(losses), Moments.of(losses), ExactSum.of_squares(losses * losses))
+
+
 def _no_residuals() -> ResidualTally:
     return ResidualTally(np.empty(0), np.empty((0, 1), np.int64))
 
@@ -94,12 +176,22 @@ class RegressionProfile:
     residuals: ResidualTally = field(default_factory=_no_residuals)
     replicates: Mapping[str, ReplicateSums] = field(default_factory=dict)
     """The sums in every resample, from which deviations are read; nothing where no row is judged."""
+    losses: LossCells = field(default_factory=LossCells)
+    """Where a baseline pins cells to estimate by."""
 
     @classmethod
     def of(
-        cls, labels: pa.ChunkedArray | pa.Array, predictions: pa.ChunkedArray | pa.Array, hashes: NDArray[np.uint64]
+        cls,
+        labels: pa.ChunkedArray | pa.Array,
+        predictions: pa.ChunkedArray | pa.Array,
+        hashes: NDArray[np.uint64],
+        partition: Partition | None = None,
+        columns: Mapping[str, Column] | None = None,
     ) -> Self:
-        """The profile of Arrow columns of text or numbers; `hashes` tell the rows apart, see `row_hashes`."""
+        """The profile of Arrow columns of text or numbers; `hashes` tell the rows apart, see `row_hashes`.
+
+        With a partition its `columns` are counted by its cells, too.
+        """
         label, prediction = numbers(labels), numbers(predictions)
         has_label, usable = np.abs(label) <= LARGEST, np.abs(prediction) <= LARGEST
         judged = has_label & usable
@@ -118,6 +210,8 @@ class RegressionProfile:
             ),
             residuals=ResidualTally.of(residual, np.zeros(len(residual), np.int64), 1),
             replicates=replicate_sums(hashes[judged], terms) if len(residual) else {},
+            losses=LossCells.of(partition, columns or {}, usable, judged, terms["absolute"])
+            if partition else LossCells(),
         )  # fmt: skip
 
     def __add__(self, other: Self) -> Self:
@@ -133,6 +227,7 @@ class RegressionProfile:
             self.errors.plus(other.errors),
             self.residuals + other.residuals,
             both,
+            self.losses + other.losses,
         )
 
     def to_json(self) -> bytes:
@@ -143,18 +238,20 @@ class RegressionProfile:
             "errors": self.errors.to_list(),
             "residuals": self.residuals.to_dict(COUNTED),
             "replicates": replicates,
+            "losses": self.losses.to_dict(),
         }
-        return orjson.dumps({"schema_version": 1, **counts, **known})
+        return orjson.dumps({"schema_version": 2, **counts, **known})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """The profile that ``to_json`` wrote."""
+        """The profile that ``to_json`` wrote; the first form had no cells."""
         stored = orjson.loads(text)
         return cls(
             **{name: stored[name] for name in _COUNTS},
             errors=Errors.from_list(stored["errors"]),
             residuals=ResidualTally.from_dict(stored["residuals"], COUNTED),
             replicates={name: ReplicateSums.from_list(sums) for name, sums in stored["replicates"].items()},
+            losses=LossCells.from_dict(stored["losses"]) if "losses" in stored else LossCells(),
         )
 
 

@@ -1,6 +1,7 @@
 """The model-quality monitor: one for all problem types, whose differences are rows of a table."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -9,14 +10,17 @@ from monitor_tasks.baseline import Baseline, Constraint, Metric
 from monitor_tasks.exhibit import Exhibit
 from monitor_tasks.metrics.measured import Measured
 from monitor_tasks.metrics.resampling import MINIMUM_ROWS
-from monitor_tasks.monitors.model_quality import segments, slices
+from monitor_tasks.monitors.model_quality import estimation, segments, slices
 from monitor_tasks.monitors.model_quality.binary import BINARY
+from monitor_tasks.monitors.model_quality.cells import partition_of
 from monitor_tasks.monitors.model_quality.multiclass import MULTICLASS
 from monitor_tasks.monitors.model_quality.problem import Problem, View, Worse, further_metrics
-from monitor_tasks.monitors.model_quality.regression import REGRESSION
+from monitor_tasks.monitors.model_quality.regression import REGRESSION, profiled
 from monitor_tasks.monitors.model_quality.segments import Judged, whole_of
 from monitor_tasks.monitors.settings import ModelQualitySettings, ProblemType, WorstSlices
+from monitor_tasks.profiles.partition import Partition
 from monitor_tasks.profiles.segments import SegmentProfile
+from monitor_tasks.report import Estimate
 from monitor_tasks.value import UserError
 
 MARGIN = 3.0
@@ -57,7 +61,12 @@ class ModelQuality(NamedTuple):
             ) from error
         return stored if self.settings.segments else stored.whole
 
-    def profile(self, rows: pa.Table, edges: Any = None) -> Any:  # noqa: ARG002 - every monitor is asked alike
+    def partition(self, rows: pa.Table) -> Partition | None:
+        """The cells by which losses are estimated, to be pinned with the baseline; None where they are not."""
+        wanted = self.settings.estimate and self.settings.problem_type == "Regression"
+        return partition_of(rows, self.settings) if wanted and rows.num_rows else None
+
+    def profile(self, rows: pa.Table, edges: Any = None) -> Any:
         """What is remembered of the rows: counts and exact sums of predictions and labels.
 
         Raises:
@@ -65,9 +74,10 @@ class ModelQuality(NamedTuple):
         """
         if not rows.num_rows:
             return self._nothing
+        of_rows = partial(profiled, partition=edges) if isinstance(edges, Partition) else self.problem.profile
         if self.settings.segments:
-            return segments.profiled(rows, self.settings, self._of_rows)
-        return self._of_rows(rows)
+            return segments.profiled(rows, self.settings, lambda part: of_rows(part, self.settings))
+        return of_rows(rows, self.settings)
 
     def suggest(self, profiles: Sequence[Any]) -> list[Constraint]:
         """One constraint for every metric that is defined on the reference, and on each segment with enough rows.
@@ -78,7 +88,8 @@ class ModelQuality(NamedTuple):
         reference, names = sum(profiles, self._nothing), self._names()
         whole = whole_of(reference)
         found = self.problem.measured(View(whole, whole, self.settings), names)
-        of_whole = [self._constraint(name, found[name]) for name in names if found[name].value is not None]
+        defined = [name for name in names if found[name].value is not None]
+        of_whole = [*(self._constraint(name, found[name]) for name in defined), *self._on_estimates(whole)]
         if not self.settings.segments:
             return of_whole
         return [*of_whole, *segments.constraints(self._by_segment(reference), names, self._constraint_of_segment)]
@@ -95,7 +106,7 @@ class ModelQuality(NamedTuple):
                 deviation=one.deviation, details={**left_out, **one.details},
             )
             for name, one in ((name, found[name]) for name in names)
-        ]  # fmt: skip
+        ] + estimation.metrics(self._view(profile, baseline), baseline.constraints)  # fmt: skip
         if not self.settings.segments:
             return of_whole
         judged = self._by_segment(profile, baseline)
@@ -104,6 +115,15 @@ class ModelQuality(NamedTuple):
     def notes(self, profile: Any, baseline: Baseline) -> tuple[str, ...]:
         """What a reader must know of the segments beside the findings."""
         return tuple(segments.notes(self._by_segment(profile, baseline), baseline)) if self.settings.segments else ()
+
+    def estimates(self, profile: Any, baseline: Baseline) -> tuple[Estimate, ...]:
+        """What the metrics are expected to be, told without labels; nothing unless the settings ask for it."""
+        if not self.settings.estimate:
+            return ()
+        view = self._view(profile, baseline)
+        names = estimation.ESTIMATORS[self.settings.problem_type].names
+        realised = self.problem.measured(view._replace(replicates=0), names)
+        return estimation.estimates(view, realised, view.profile.judged)
 
     def statistics(self, profile: Any) -> dict[str, Any]:
         """All that SageMaker's statistics.json shows of the labelled rows, in its order; None where undefined."""
@@ -133,9 +153,6 @@ class ModelQuality(NamedTuple):
     def _nothing(self) -> Any:
         """The profile of no rows."""
         return SegmentProfile(self.problem.kind()) if self.settings.segments else self.problem.kind()
-
-    def _of_rows(self, rows: pa.Table) -> Any:
-        return self.problem.profile(rows, self.settings)
 
     def _by_segment(self, profile: Any, baseline: Baseline | None = None) -> Judged:
         return Judged(self.problem, self.settings, profile, baseline.profile if baseline else None)
@@ -179,6 +196,13 @@ class ModelQuality(NamedTuple):
             reason=f"{name} may reach {limit:g} by the settings" if drifted else _reason(name, reference, by_interval),
             **bounds[worse],
         )  # fmt: skip
+
+    def _on_estimates(self, whole: Any) -> list[Constraint]:
+        """The constraints on estimates that the settings ask for."""
+        names = estimation.judged(self.settings)
+        found = self.problem.measured(View(whole, whole, self.settings), names)
+        like = {name: self._constraint(name, one) for name, one in found.items() if one.value is not None}
+        return [estimation.constraint(name, one, MARGIN) for name, one in like.items()]
 
     @property
     def _minimum_rows(self) -> int:

@@ -13,16 +13,22 @@ from monitor_tasks.metrics.measured import Measured
 from monitor_tasks.metrics.residuals import measured, median_absolute_error
 from monitor_tasks.monitors.model_quality.problem import Problem, View, column, labels, shown
 from monitor_tasks.monitors.settings import ModelQualitySettings
+from monitor_tasks.profiles.partition import Partition
 from monitor_tasks.profiles.replicates import row_hashes
 from monitor_tasks.profiles.residuals import RegressionProfile, ResidualTally
 from monitor_tasks.value import UserError
 
+PREDICTION = "@prediction"
+"""The name under which a partition looks at the prediction, whatever its column is called."""
 
-def _profile(rows: pa.Table, settings: ModelQualitySettings) -> RegressionProfile:
+
+def profiled(rows: pa.Table, settings: ModelQualitySettings, partition: Partition | None = None) -> RegressionProfile:
+    """What is remembered of the rows, with their losses by the cells of a partition where there is one."""
     predicted = column(rows, settings.inference_attribute, "inference_attribute")
     if predicted is None:
         raise UserError("model_quality: inference_attribute is not set; name the column of the predicted number")
-    return RegressionProfile.of(labels(rows, settings), predicted, row_hashes(rows))
+    columns = {**dict(zip(rows.column_names, rows.columns, strict=True)), PREDICTION: predicted}
+    return RegressionProfile.of(labels(rows, settings), predicted, row_hashes(rows), partition, columns)
 
 
 def _measured(view: View, names: Collection[str]) -> Mapping[str, Measured]:
@@ -60,7 +66,7 @@ def _bars(tally: ResidualTally, cuts: np.ndarray[Any, np.dtype[np.float64]]) -> 
 
 REGRESSION = Problem(
     kind=RegressionProfile,
-    profile=_profile,
+    profile=profiled,
     measured=_measured,
     constrained={"mae": "larger", "mse": "larger", "rmse": "larger", "r2": "smaller"},
     further={

@@ -1,0 +1,123 @@
+"""Estimates without labels: what the metrics are expected to be, in which band, and what they turned out to be."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from monitor_tasks.baseline import Constraint, Metric
+from monitor_tasks.metrics import class_estimation, estimation, losses
+from monitor_tasks.metrics.classes import OF_CONFUSION
+from monitor_tasks.metrics.measured import Measured
+from monitor_tasks.monitors.model_quality.problem import View
+from monitor_tasks.monitors.settings import ModelQualitySettings, ProblemType
+from monitor_tasks.report import ESTIMATED, Estimate, Realised
+from monitor_tasks.value import UserError
+
+BAND = 1.96
+"""Deviations to either side: of a normal distribution they hold 95 %."""
+Found = Mapping[str, Measured]
+
+
+class Estimator(NamedTuple):
+    """How the metrics of one problem type are estimated."""
+
+    names: Collection[str]
+    """The metrics that can be estimated."""
+    estimated: Callable[[View, Collection[str], bool], Found]
+    """The named ones, of all predictions or of the labelled ones alone, by what the baseline teaches."""
+    largest: float | None = None
+    """No band reaches farther."""
+
+
+def _two_classes(view: View, names: Collection[str], labelled: bool) -> Found:
+    told = estimation.labelled_predictions if labelled else estimation.all_predictions
+    return estimation.estimated(told(view.profile), view.known.known, names)
+
+
+def _classes(view: View, names: Collection[str], labelled: bool) -> Found:
+    return class_estimation.estimated_classes(view.profile, view.known, names, labelled=labelled)
+
+
+def _losses(view: View, names: Collection[str], labelled: bool) -> Found:
+    return losses.estimated_losses(view.profile.losses, view.known.losses, names, labelled=labelled)
+
+
+ESTIMATORS: Mapping[ProblemType, Estimator] = {
+    "BinaryClassification": Estimator(tuple(estimation.ESTIMATED), _two_classes, 1.0),
+    "MulticlassClassification": Estimator(tuple(OF_CONFUSION), _classes, 1.0),
+    "Regression": Estimator(tuple(losses.ESTIMATED), _losses),
+}
+CAN_BE_NEGATIVE = "matthews_correlation"
+"""The one metric of these that can be below 0."""
+
+
+def estimates(view: View, realised: Found, judged: int) -> tuple[Estimate, ...]:
+    """What every metric is expected to be; beside it what it was, once `judged` rows with labels are enough."""
+    estimator = ESTIMATORS[view.settings.problem_type]
+    found = estimator.estimated(view, estimator.names, False)
+    mine: Found = {}
+    if judged >= view.settings.minimum_rows:
+        mine = estimator.estimated(view, estimator.names, True)
+    return tuple(
+        Estimate(
+            name=f"{ESTIMATED}{name}", value=one.value, rows=one.rows or 0, because=one.because,
+            realised=_realised(name, realised[name], mine[name], estimator.largest) if mine else None,
+            **_band(name, one, estimator.largest),
+        )
+        for name, one in found.items()
+    )  # fmt: skip
+
+
+def metrics(view: View, constraints: Sequence[Constraint]) -> list[Metric]:
+    """The estimates that constraints judge, as metrics of all predictions."""
+    estimator = ESTIMATORS[view.settings.problem_type]
+    wanted = [one.metric.removeprefix(ESTIMATED) for one in constraints if one.metric.startswith(ESTIMATED)]
+    found = estimator.estimated(view, wanted, False) if wanted else {}
+    return [
+        Metric(
+            name=f"{ESTIMATED}{name}", value=one.value, n=one.rows or 0, because=one.because, deviation=one.deviation,
+            details={"estimate": "told without labels; true only if there is no concept drift"},
+        )
+        for name, one in found.items()
+    ]  # fmt: skip
+
+
+def judged(settings: ModelQualitySettings) -> tuple[str, ...]:
+    """The metrics whose estimates are judged.
+
+    Raises:
+        UserError: the settings name one that cannot be estimated, or ask for no estimates.
+    """
+    names, known = settings.judged_estimates, ESTIMATORS[settings.problem_type].names
+    if names and not settings.estimate:
+        raise UserError("model_quality.judged_estimates: there are no estimates to judge; set estimate: true beside it")
+    if strange := ", ".join(name for name in names if name not in known):
+        raise UserError(
+            f"model_quality.judged_estimates: {strange} of {settings.problem_type} is not estimated; "
+            f"take it out, or name some of {', '.join(known)}"
+        )
+    return names
+
+
+def constraint(name: str, like: Constraint, margin: float) -> Constraint:
+    """The constraint on an estimate: the bound of the metric itself, which gives way to the estimate's own error."""
+    return like.model_copy(
+        update={
+            "check": "estimate_check", "metric": f"{ESTIMATED}{name}", "margin": margin, "expected": (),
+            "reason": f"{like.reason}; judged by an estimate, which waits for no label",
+        }
+    )  # fmt: skip
+
+
+def _band(name: str, one: Measured, largest: float | None) -> dict[str, float]:
+    if one.value is None or one.deviation is None:
+        return {}
+    smallest = -1.0 if name == CAN_BE_NEGATIVE else 0.0
+    lower, upper = max(one.value - BAND * one.deviation, smallest), one.value + BAND * one.deviation
+    return {"lower": lower, "upper": upper if largest is None else min(upper, largest)}
+
+
+def _realised(name: str, found: Measured, expected: Measured, largest: float | None) -> Realised | None:
+    band = _band(name, expected, largest)
+    if found.value is None or expected.value is None or not band:
+        return None
+    return Realised(value=found.value, rows=expected.rows or 0, expected=expected.value, **band)
