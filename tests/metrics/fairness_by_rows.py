@@ -70,6 +70,12 @@ def by_rows(lines: list[tuple[int, int, int, int]]) -> dict[str, float]:
         "GE": float((np.square(benefits / benefits.mean()) - 1).sum() / (2 * len(lines))) if benefits.any() else 0.0,
         "RD": minus(rate(a, (1, 1), (1,)), rate(d, (1, 1), (1,))),
         "SD": minus(rate(d, (0, 0), (0,)), rate(a, (0, 0), (0,))),
+        "statistical_parity_difference": minus(rate(d, some, ()), rate(a, some, ())),
+        "equal_opportunity_difference": minus(rate(d, (1, 1), (1,)), rate(a, (1, 1), (1,))),
+        "average_odds_difference": (
+            minus(rate(d, (1, 1), (1,)), rate(a, (1, 1), (1,))) + minus(rate(d, (0, 1), (0,)), rate(a, (0, 1), (0,)))
+        )
+        / 2,
         "TE": minus(div(n(d, 1, 0), n(d, 0, 1)), div(n(a, 1, 0), n(a, 0, 1))),
     }
 
