@@ -78,5 +78,17 @@ DIFFERENCES = (
     Fact(DRIFT, "counted on the buckets' sketch", "counted on 2,048 edges of the baseline, off by less than 0.001"),
     Fact(DRIFT, "two of deequ's six vectors: a correction by alpha, and its chi-square test", "not computed"),
     Fact(f"{MODEL}: violations", "`f0_5` is not judged", "it is"),
-    Fact("bias: `analysis.json`", "FT, the flip test", "not computed"),
+    Fact(
+        "bias: `analysis.json`",
+        "FT, the flip test, on all rows; which of equally near ones count depends on their order",
+        "on a sample of 1,024 different rows, up to as many on all; the order is that of their hashes",
+    ),
+    Fact(
+        "bias: facets", "3 codes in 60 rows or fewer are a continuous column", "up to 10 whole numbers are categories"
+    ),
+    Fact(
+        "bias: violations",
+        "DI is judged by its distance from 0",
+        "by the usual rule the same; by `interval` from 1, on the logarithm's scale",
+    ),
 )

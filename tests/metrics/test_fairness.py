@@ -13,7 +13,7 @@ from scipy.stats import entropy
 
 from monitor_tasks.metrics.fairness import FAIRNESS, Chance, chances
 from monitor_tasks.metrics.outcomes import Outcomes
-from tests.metrics.fairness_by_rows import ADULT, GERMAN, by_rows, cells, german_credit, value
+from tests.metrics.fairness_by_rows import ADULT, ALL_FRAUD, FRAUD, GERMAN, by_rows, cells, german_credit, value
 
 rows = st.lists(st.tuples(*(st.integers(0, 1) for _ in range(3)), st.integers(0, 2)), min_size=1, max_size=60)
 
@@ -66,6 +66,20 @@ def test_the_adult_data_give_the_published_figures_after_training(shared) -> Non
     assert len([name for name in named if FAIRNESS[name].stage == "post_training"]) == 11
     for name in named:
         assert float(FAIRNESS[name].function(*ADULT)) == pytest.approx(published[name], abs=1e-12), name
+
+
+def test_the_fraud_data_give_the_published_figures_of_a_model_that_predicts_one_class(shared) -> None:
+    analysis = json.loads((shared / "sagemaker/fraud/bias_1.analysis.json").read_text())
+    for stage, count in (("post_training", 9), ("pre_training", 7)):
+        (group,) = analysis[f"{stage}_bias_metrics"]["facets"]["customer_gender_female"]
+        published = {one["name"]: one["value"] for one in group["metrics"] if one["name"] in FAIRNESS}
+        defined = {name: value for name, value in published.items() if value is not None}
+        assert len(defined) == count
+        found = {name: float(FAIRNESS[name].function(*FRAUD)) for name in defined}
+        if stage == "pre_training":  # that container still compared with the labels of all rows, not with the mean
+            every, *sides = (np.array([one.positives, one.negatives]) / one.rows for one in (ALL_FRAUD, *FRAUD))
+            found["JS"] = sum(entropy(side, every) for side in sides) / 2
+        assert found == pytest.approx(defined, abs=1e-9)
 
 
 def test_a_real_run_of_one_class_of_mistakes_is_reproduced() -> None:
