@@ -43,7 +43,7 @@ class Sampled(NamedTuple):
         return Sampled(self.features[kept], self.inside[kept], self.positive[kept], self.counts[kept])
 
 
-def flip_test(sampled: Sampled) -> Measured:
+def flip_test(sampled: Sampled, with_chance: bool = True) -> Measured:
     """Flip Test (FT): of the group's rows the share predicted positive against their neighbours, less the contrary.
 
     The prediction that a row would have outside the group is that of most of its 5 nearest neighbours there (Euclidean,
@@ -64,7 +64,8 @@ def flip_test(sampled: Sampled) -> Measured:
         return measured._replace(because=f"no sampled row {where} has a number in every feature")
     test = _Neighbours.of(known, NEIGHBOURS if outside >= FEW else 1)
     value = float(test.flips(known.counts[np.newaxis])[0])
-    return measured._replace(value=value, deviation=deviation(known.counts, test.flips))
+    spread = deviation(known.counts, test.flips) if with_chance else None
+    return measured._replace(value=value, deviation=spread)
 
 
 class _Neighbours(NamedTuple):
@@ -99,7 +100,7 @@ class _Neighbours(NamedTuple):
 
     def _voted(self, counts: Weights, near: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Whether most of the k nearest rows are predicted positive; a content votes as often as it occurs."""
-        weights = counts[:, near]
-        before = np.cumsum(weights, axis=2) - weights
-        votes = np.clip(self.k - before, 0, weights)
-        return np.asarray(2 * (votes * self.positive[near]).sum(axis=2) > votes.sum(axis=2))
+        weights = counts.astype(np.int32)[:, near]
+        left = self.k + weights - np.cumsum(weights, axis=2, dtype=np.int32)
+        votes = np.minimum(np.maximum(left, 0, out=left), weights, out=left)
+        return np.asarray(np.einsum("rcm,cm->rc", votes, np.where(self.positive[near], 1, -1).astype(np.int32)) > 0)

@@ -27,6 +27,8 @@ class Measuring(NamedTuple):
     group_variable: str | None
     strict: bool
     """Whether a rate of no rows is undefined, which Clarify takes for 0."""
+    with_chance: bool
+    """Whether it is told how far each would move, which takes most of the time."""
 
     def of_counts(self, group: Group) -> Iterator[Metric]:
         """The metrics that are read off the group's counts."""
@@ -45,7 +47,8 @@ class Measuring(NamedTuple):
         outside, inside = (int(one) for one in cells.reshape(-1, 2, 4).sum(axis=(0, 2)))
         sizes = {"rows_in_group": inside, "rows_outside": outside}
         reasons = {metric: self._undefined(metric, group, cells) for metric in metrics}
-        known = chances((metric for metric, because in reasons.items() if not because), cells)
+        defined = (metric for metric, because in reasons.items() if not because)
+        known = chances(defined, cells) if self.with_chance else {}
         for metric, because in reasons.items():
             value = None if because else float(metric.of(cells))
             found = Measured(value, because=because, rows=min(inside, outside), details=sizes)

@@ -63,8 +63,12 @@ class Bias(NamedTuple):
 
         Whether a number in the settings is a value or a threshold is the baseline's to say.
         """
+        return self._measured(profile, baseline)
+
+    def _measured(self, profile: GroupProfile, baseline: Baseline, with_chance: bool = True) -> list[Metric]:
         known = baseline.profile if baseline.profile is not None and baseline.profile.rows else profile
-        metrics = self._metrics(profile, known, {one.subject for one in baseline.constraints}, self._strict)
+        subjects = {one.subject for one in baseline.constraints}
+        metrics = self._metrics(profile, known, subjects, self._strict, with_chance)
         unjudged = {(one.subject, one.metric): one.reason for one in baseline.constraints if asks_nothing(one)}
         return [
             _undefined(one, because) if (because := unjudged.get((one.subject, one.name))) else one for one in metrics
@@ -72,9 +76,10 @@ class Bias(NamedTuple):
 
     def exhibits(self, profile: GroupProfile, baseline: Baseline, edges: Edges | None = None) -> tuple[Exhibit, ...]:  # noqa: ARG002
         """Each group's sizes and rates beside the baseline's, and the metrics that nothing judges."""
-        here = self.measure(profile, baseline)
-        then = [] if baseline.profile is None else self.measure(baseline.profile, baseline)
-        return exhibits(here, then, {(one.subject, one.metric) for one in baseline.constraints})
+        here, *then = (
+            self._measured(one, baseline, with_chance=False) for one in (profile, baseline.profile) if one is not None
+        )
+        return exhibits(here, then[0] if then else [], {(one.subject, one.metric) for one in baseline.constraints})
 
     def statistics(self, profile: GroupProfile) -> list[Metric]:
         """Every metric of every group by the contract's formulas: what analysis.json shows."""
@@ -113,10 +118,15 @@ class Bias(NamedTuple):
                 raise UserError(f"intersection {AND.join(names)}: too many values; name some in value_or_threshold")
 
     def _metrics(
-        self, profile: GroupProfile, known: GroupProfile, subjects: Collection[str], strict: bool
+        self,
+        profile: GroupProfile,
+        known: GroupProfile,
+        subjects: Collection[str],
+        strict: bool,
+        with_chance: bool = True,
     ) -> list[Metric]:
         label = Label.of(self._asked, profile, known)
-        measuring = Measuring(label, self.settings.group_variable, strict)
+        measuring = Measuring(label, self.settings.group_variable, strict, with_chance)
         kept = Kept.of(profile.sample, label.positive)
         groups = Search(self._asked, profile, known, label, subjects).groups()
         found = [sorted(self._of(one, measuring, kept), key=lambda metric: metric.name) for one in groups]
@@ -125,7 +135,7 @@ class Bias(NamedTuple):
     def _of(self, group: Group, measuring: Measuring, kept: Kept) -> Iterator[Metric]:
         yield from measuring.of_counts(group)
         if self.settings.sample_rows:
-            yield measuring.flip_test(group, kept.flip_test(group))
+            yield measuring.flip_test(group, kept.flip_test(group, measuring.with_chance))
 
 
 def _undefined(metric: Metric, because: str) -> Metric:

@@ -36,7 +36,7 @@ class Kept(NamedTuple):
             columns, np.array(sample.counts, np.int64), (predicted.astype(np.int64) - 1) & positive > 0, sample.rows
         )
 
-    def flip_test(self, group: Group) -> Measured:
+    def flip_test(self, group: Group, with_chance: bool) -> Measured:
         """The flip test of one group on the sample; its own facets are no features (contract bias.md, section 2)."""
         if not self.rows:
             return Measured(None, because=f"{group.subject}: no labelled row has a prediction", rows=0)
@@ -52,7 +52,7 @@ class Kept(NamedTuple):
             return Measured(None, because="the flip test needs features, and the table has none", rows=0)
         matrix = np.column_stack([_numbers(column) for column in features.values()])
         inside = np.logical_and.reduce([_inside(self.columns[part.name], part) for part in group.parts])
-        found = flip_test(Sampled(matrix, inside, self.positive, self.counts))
+        found = flip_test(Sampled(matrix, inside, self.positive, self.counts), with_chance)
         because = f"{group.subject}: {found.because}" if found.because else ""
         return found._replace(because=because, details={**found.details, "rows_sampled_from": self.rows})
 
