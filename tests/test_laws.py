@@ -149,7 +149,7 @@ FACETS = [{"name": "sex"}, {"name": "age", "value_or_threshold": [40]}, {"name":
 BY_CLASS = {"predicted_label": "class", "facets": FACETS}
 BY_SCORE = {
     "predicted_label": "score", "probability_threshold": 0.5, "label_values_or_threshold": [1], "facets": FACETS,
-    "group_variable": "city",
+    "group_variable": "city", "intersections": [["sex", "age"]],
 }  # fmt: skip
 
 

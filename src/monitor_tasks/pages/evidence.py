@@ -110,7 +110,7 @@ def _chance(line: Word, metric: Metric, constraint: Constraint) -> Iterator[str]
     if metric.interval is not None:
         yield f"by chance between {interval(metric)} (three standard deviations to either side)"
         if constraint.margin:
-            yield "all of that would have to lie outside the bounds"
+            yield "a violation is where all of that lies outside the bounds"
         return
     if deviation is None:
         return
