@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import Row, apart, compare
-from benchmarks.steps import BENCHMARKS, PEERS
+from benchmarks.steps import BENCHMARKS, INSTALLING
 
 
 def measured(names: Iterable[str], rows: int | None, rounds: int, cost: Any = apart) -> Iterator[Row]:
@@ -33,7 +33,8 @@ def measured(names: Iterable[str], rows: int | None, rounds: int, cost: Any = ap
 
 def main(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all but {PEERS}")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all but {', '.join(sorted(INSTALLING))}"),
     ] = None,
     rows: Annotated[int | None, typer.Option(min=1000, help="Records or rows, for all of them.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Turns that every side takes; medians count.")] = 2,
@@ -44,7 +45,7 @@ def main(
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
     console = Console()
     found = []
-    for row in measured(names or [name for name in BENCHMARKS if name != PEERS], rows, rounds):
+    for row in measured(names or [name for name in BENCHMARKS if name not in INSTALLING], rows, rounds):
         found.append(row)
         typer.echo(f"{row.step}, {row.peer}: {_ratio(row) or row.verdict}", err=True)
     console.print(as_table(found))

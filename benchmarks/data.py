@@ -104,3 +104,16 @@ def write_table(parts: list[pa.Table], path: Path) -> None:
     with pq.ParquetWriter(path, parts[0].schema, compression="lz4", use_dictionary=repeated) as file:
         for part in parts:
             file.write_table(part)
+
+
+def groups(rows: int) -> pa.Table:
+    """Labels and predictions of people in five facets: texts, codes, ages and truth values."""
+    chance = np.random.default_rng(11)
+    columns = {
+        "sex": chance.choice(["f", "m"], rows),
+        "race": chance.choice(list("abcde"), rows),
+        "region": chance.integers(0, 12, rows),
+        "age": chance.integers(18, 90, rows) + 0.5,
+        "union": chance.choice([True, False], rows),
+    }
+    return pa.table({**columns, "y": chance.integers(0, 2, rows), "p": chance.integers(0, 2, rows)})

@@ -32,6 +32,14 @@ class Library(NamedTuple):
         python = self._environment()
         return lambda: _cost(_said(python, "-m", f"benchmarks.peers.{self.name}", folder))
 
+    def said(self, *given: str | Path) -> str:
+        """The last line that its script prints, given these words.
+
+        Raises:
+            NotMeasured: it cannot be installed or does not run.
+        """
+        return _said(self._environment(), "-m", f"benchmarks.peers.{self.name}", *given)
+
     def _environment(self) -> Path:
         """The environment's Python; the stamp comes last, so a broken install is tried again."""
         folder, wanted = ENVIRONMENTS / self.name, "\n".join(self.packages)
@@ -53,6 +61,12 @@ LIBRARIES = {
     Library("spark", ("pyspark",)): 10,
 }
 """With how many times faster we want to be."""
+
+
+SMCLARIFY = Library("smclarify", ("smclarify==0.5", "pandas<2", "numpy<2", "scikit-learn<1.5"))
+"""Clarify's own formulas, which ours are compared with."""
+FAIRLEARN = Library("fairlearn", ("fairlearn", "pandas<3", "pyarrow"))
+"""Rates by group, which ours are faster than."""
 
 
 def _said(*command: str | Path) -> str:

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import data, serving
-from benchmarks.environments import LIBRARIES
+from benchmarks.environments import FAIRLEARN, LIBRARIES
 from benchmarks.measure import Cost, Peer, Step, Target
 
 NAIVE = "json + csv + pandas"
 SCIPY = "pandas + scipy, raw rows"
 HOURS = 24
 PEERS = "peers"
-"""The benchmark that is slow and installs libraries: it runs only where it is named."""
+BIAS = "bias"
+INSTALLING = frozenset({PEERS, BIAS})
+"""The benchmarks that are slow and install libraries: they run only where they are named."""
 
 Call = Callable[[], int | None]
 
@@ -264,6 +266,42 @@ def expectations_steps(_: int) -> list[Step]:
     return [Step("150 expectations from the profile", _expectations, peers)]
 
 
+def make_groups(folder: Path, rows: int) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(data.groups(rows), folder / "reference.parquet")
+    shutil.copy(folder / "reference.parquet", folder / "window.parquet")
+
+
+def bias_steps(rows: int) -> list[Step]:
+    peers = (Peer("fairlearn: 6 rates", FAIRLEARN.side, (Target(100),)),)
+    return [
+        Step(f"20 metrics + 3 with intervals, 5 facets x {rows:,}", partial(_bias, 0), peers),
+        Step(f"the same and the flip test, 5 facets x {rows:,}", partial(_bias, 1024), peers),
+    ]
+
+
+def _bias(sample_rows: int, folder: Path) -> Call:
+    """Rows in memory profiled, and every metric of every group; answers what those say that the peer has, too."""
+    import pyarrow.parquet as pq
+
+    from benchmarks.peers.fairlearn import FACETS, RATES
+    from monitor_tasks.monitors.bias import Bias
+    from monitor_tasks.monitors.settings import BiasSettings
+
+    _warm("scipy.spatial.distance")
+    facets = [{"name": name, "value_or_threshold": [value]} for name, value in (FACETS | {"age": 40}).items()]
+    outcomes = {"label": "y", "predicted_label": "p", "excluded_columns": ["sex", "race"]}
+    monitor = Bias(BiasSettings.model_validate({**outcomes, "facets": facets, "sample_rows": sample_rows}))
+    table = pq.read_table(folder / "reference.parquet")
+
+    def call() -> int:
+        found = monitor.statistics(monitor.profile(table))
+        return round(1e9 * sum(one.value or 0.0 for one in found if one.name in RATES))
+
+    return call
+
+
 def _drifted(metrics: list[Any]) -> int:
     """How many columns drifted."""
     return sum(metric.name == "drift_linf" and (metric.value or 0) > 0.1 for metric in metrics)
@@ -441,5 +479,6 @@ BENCHMARKS = {
     "hours": Benchmark(make_tables, hours_steps, 1_000_000),
     "block": Benchmark(make_tables, block_steps, 400_000),
     "expectations": Benchmark(make_tables, expectations_steps, 400_000),
+    BIAS: Benchmark(make_groups, bias_steps, 1_000_000),
     "serving": Benchmark(serving.make, serving.steps, 20_000),
 }

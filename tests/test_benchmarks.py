@@ -6,14 +6,14 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import data, environments, measure
-from benchmarks.environments import LIBRARIES, Library
+from benchmarks.environments import FAIRLEARN, LIBRARIES, SMCLARIFY, Library
 from benchmarks.measure import Cost, NotMeasured, Peer, Step, Target, compare
-from benchmarks.steps import BENCHMARKS, PEERS
+from benchmarks.steps import BENCHMARKS, BIAS, INSTALLING
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what the peers say of each other is nothing of ours
 
 
-@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != PEERS])
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in INSTALLING])
 def test_every_benchmark_runs_and_its_sides_find_the_same(name):
     rows = list(command.measured([name], rows=2000, rounds=1, cost=measure.here))
     assert rows
@@ -152,7 +152,7 @@ def test_ours_must_be_measured(tmp_path):
 
 
 def test_every_library_has_a_script_that_says_what_it_computes():
-    for library in LIBRARIES:
+    for library in (*LIBRARIES, SMCLARIFY, FAIRLEARN):
         script = environments.ROOT / "benchmarks" / "peers" / f"{library.name}.py"
         assert ast.get_docstring(ast.parse(script.read_text()))
 
@@ -161,7 +161,7 @@ def test_libraries_are_installed_only_for_who_names_them(monkeypatch):
     asked = []
     monkeypatch.setattr(command, "measured", lambda names, *_: asked.extend(names) or [])
     command.main(names=None, rows=1000, rounds=1, json_file=None)
-    assert {*asked} == {*BENCHMARKS} - {PEERS}
+    assert {*asked} == {*BENCHMARKS} - INSTALLING
 
 
 def test_a_fresh_process_measures_its_own_memory(tmp_path):
@@ -170,3 +170,16 @@ def test_a_fresh_process_measures_its_own_memory(tmp_path):
     cost = measure.apart(BENCHMARKS["ingest"].steps(100)[0].ours, tmp_path)
     assert cost.answer == 100
     assert 20 < cost.megabytes < len(ballast) / 1e6
+
+
+def test_bias_answers_with_what_the_rates_of_its_rows_say(tmp_path):
+    BENCHMARKS[BIAS].make(tmp_path, 2000)
+    rows = data.groups(2000).to_pandas()
+    groups = [rows[name] == value for name, value in {"sex": "f", "race": "b", "region": 3, "union": True}.items()]
+    total = 0.0
+    for inside in (*groups, rows["age"] > 40):
+        for right, asked in ((rows.y == rows.p, rows.y >= 0), (rows.y == 1, rows.p == 1), (rows.p == 1, rows.y >= 0),
+                             (rows.p == 1, rows.y == 1)):  # fmt: skip
+            total += right[~inside & asked].mean() - right[inside & asked].mean()
+    for step in BENCHMARKS[BIAS].steps(2000):
+        assert measure.here(step.ours, tmp_path).answer == round(1e9 * total)

@@ -1,12 +1,15 @@
 """Every number is compared with somebody else's, and docs/conformance.md tells what came out."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from benchmarks.measure import NotMeasured
 from monitor_tasks.metrics.drift import METHODS
 from monitor_tasks.metrics.fairness import FAIRNESS
 from monitor_tasks.monitors.model_quality import PROBLEMS
+from tests.conformance import clarify
 from tests.conformance.case import BYTES, Case
 from tests.conformance.page import CASES, SECTIONS, text, told
 
@@ -32,7 +35,7 @@ def test_every_metric_of_the_menus_has_a_row() -> None:
     )
     for title, menu in (
         ("Drift", METHODS),
-        ("Fairness", FAIRNESS),
+        ("Fairness", {*FAIRNESS, "FT"}),
         ("Model quality", {*PROBLEMS["BinaryClassification"].constrained, *further}),
         ("Model quality, several classes", several),
         ("Model quality, regression", numbers),
@@ -66,3 +69,17 @@ def test_what_differs_is_told(pairs: list[tuple[object, object]], stated: str, f
 def test_nothing_compared_is_no_agreement() -> None:
     with pytest.raises(AssertionError, match="nothing is compared"):
         Case("one", "another", "made up", list).measured()
+
+
+@pytest.mark.long
+def test_clarifys_library_says_of_the_tables_what_is_kept() -> None:
+    """Asked anew, in an environment of its own; skipped where it cannot be installed."""
+    try:
+        answers = clarify.asked()
+    except NotMeasured as why:
+        pytest.skip(f"smclarify: {why}")
+    kept = json.loads(clarify.ANSWERS.read_text())
+    assert [list(one) for one in answers] == [list(one) for one in kept]
+    for name in ("FT", *(one for one, metric in FAIRNESS.items() if metric.stage != "further")):
+        case = Case(name, "smclarify", "anew", lambda n=name: clarify.pairs(n, answers))
+        assert case.agrees(case.measured()), name

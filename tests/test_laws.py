@@ -18,7 +18,7 @@ from monitor_tasks.baseline import Baseline, Constraint
 from monitor_tasks.judging import check, read_baseline, suggest
 from monitor_tasks.monitors.model_quality import PROBLEMS
 from monitor_tasks.monitors.settings import MONITORS, CategoricalMethod, NumericMethod
-from monitor_tasks.profiles import classes, coded, columns, groups, residuals, scores, segments
+from monitor_tasks.profiles import classes, coded, columns, crossed, facets, residuals, scores, segments
 from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.profiles.extras import Also
 from monitor_tasks.report import Finding, Report, State, judge
@@ -149,7 +149,7 @@ FACETS = [{"name": "sex"}, {"name": "age", "value_or_threshold": [40]}, {"name":
 BY_CLASS = {"predicted_label": "class", "facets": FACETS}
 BY_SCORE = {
     "predicted_label": "score", "probability_threshold": 0.5, "label_values_or_threshold": [1], "facets": FACETS,
-    "group_variable": "city",
+    "group_variable": "city", "intersections": [["sex", "age"]],
 }  # fmt: skip
 
 
@@ -334,7 +334,7 @@ def test_so_it_does_where_there_are_more_values_than_are_kept(
         for room, limit in (
             *((columns, "TEXT_LIMIT"), (columns, "NUMBER_LIMIT"), (scores, "SCORE_LIMIT")),
             *((classes, "CLASS_LIMIT"), (residuals, "RESIDUAL_LIMIT"), (segments, "VALUE_LIMIT")),
-            *((coded, "VALUE_LIMIT"), (coded, "VALUE_LIMIT"), (groups, "VALUE_LIMIT"), (groups, "PAIR_LIMIT")),
+            *((coded, "VALUE_LIMIT"), (crossed, "VALUE_LIMIT"), (facets, "VALUE_LIMIT"), (facets, "PAIR_LIMIT")),
         ):
             patch.setattr(room, limit, 3)
         adds_up(partial(monitor.profile, edges=edges), table, chance)

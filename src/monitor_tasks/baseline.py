@@ -25,6 +25,8 @@ class Metric(Value):
     """Why the number is undefined."""
     deviation: float | None = None
     """Standard deviation of the number over other samples of as many rows; None where it is not known."""
+    interval: tuple[float, float] | None = None
+    """Where the number lies by chance, three deviations to either side on its own scale; None: as `deviation` says."""
     details: Mapping[str, float | int | str] = Field(default_factory=dict)
     """What else was learned on the way: effect size, rows of the baseline, group sizes."""
 

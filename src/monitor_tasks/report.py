@@ -198,7 +198,15 @@ def bounds(constraint: Constraint, metric: Metric) -> tuple[float | None, float 
 
     >>> bounds(Constraint(check="a", metric="b", lower=0.9, margin=2), Metric(name="b", value=0.8, n=9, deviation=0.1))
     (0.7, None)
+
+    Where the metric has an interval of its own, all of it has to leave the bounds:
+
+    >>> seen = Metric(name="b", value=0.75, n=9, deviation=0.1, interval=(0.5, 1.25))
+    >>> bounds(Constraint(check="a", metric="b", lower=0.875, upper=1.0, margin=3), seen)
+    (0.375, 1.25)
     """
-    slack = constraint.margin * (metric.deviation or 0.0)
+    below = above = constraint.margin * (metric.deviation or 0.0)
+    if constraint.margin and metric.interval and metric.value is not None:
+        below, above = metric.interval[1] - metric.value, metric.value - metric.interval[0]
     lower, upper = constraint.lower, constraint.upper
-    return None if lower is None else lower - slack, None if upper is None else upper + slack
+    return None if lower is None else lower - below, None if upper is None else upper + above

@@ -14,6 +14,7 @@ from sklearn.calibration import calibration_curve as of_scikit_learn
 from monitor_tasks.metrics.attribution import global_values, ndcg
 from monitor_tasks.metrics.curves import by_score, precision_recall, receiver_operating_characteristic
 from monitor_tasks.metrics.fairness import FAIRNESS
+from monitor_tasks.metrics.flip import flip_test
 from monitor_tasks.metrics.outcomes import Outcomes
 from monitor_tasks.metrics.performance import best_constant, measured
 from monitor_tasks.metrics.probabilities import calibration_curve, uncertain_prediction_rate
@@ -21,8 +22,10 @@ from monitor_tasks.monitors.bias import Bias
 from monitor_tasks.monitors.settings import BiasSettings
 from monitor_tasks.profiles.kll import KLLSketch
 from monitor_tasks.profiles.scores import Predictions, ScoreProfile
+from tests.conformance import clarify
 from tests.conformance.case import BYTES, DATA, Case, Pairs, shared
-from tests.metrics.fairness_by_rows import ADULT, GERMAN, by_rows, cells, german_credit, value
+from tests.metrics import test_flip
+from tests.metrics.fairness_by_rows import ADULT, FRAUD, GERMAN, by_rows, cells, german_credit, value
 from tests.profiles.plain_sketch import PlainSketch
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -156,6 +159,9 @@ ADULT_DATA = {
     "post_training": "Adult, 666 rows; predictions unpublished, counts fitted to all 11 figures",
 }
 
+FRAUD_DATA = "fraud, 4,000 rows; unpublished, counts fitted to its figures"
+CLARIFYS = f"generated, {clarify.TABLES} tables: values, thresholds, each value"
+
 
 def _fairness() -> Iterator[Case]:
     for name, metric in FAIRNESS.items():
@@ -164,8 +170,15 @@ def _fairness() -> Iterator[Case]:
         )
         if name in GERMAN["foreign"]:
             yield Case(name, "published (smclarify 0.5)", "German credit, 2 facets", lambda n=name: _german(n))
+        if metric.stage == "further":
+            continue
+        yield Case(name, "smclarify 0.5", CLARIFYS, lambda n=name: clarify.pairs(n))
         if not metric.by_subgroup:
             yield Case(name, "published by Clarify", ADULT_DATA[metric.stage], lambda n=name: _adult(n))
+            if name not in ("GE", "SD", "JS"):  # which that container lacks, or computed otherwise
+                yield Case(name, "published by Clarify", FRAUD_DATA, lambda n=name: _fraud(n))
+    yield Case("FT", "smclarify 0.5", CLARIFYS, lambda: clarify.pairs("FT"))
+    yield Case("FT", "scikit-learn `KNeighborsClassifier`", "generated, 200 rows of 3 features", _flip)
     yield Case(
         "DPPL, DI, RD, SD", "published by fairlearn, six digits", "its user guide, 18 rows", _fairlearn, "< 1e-6"
     )
@@ -189,10 +202,19 @@ def _adult(name: str) -> Pairs:
     yield FAIRNESS[name].function(*ADULT), published[name]
 
 
-def _published() -> dict[str, float]:
-    analysis = json.loads(shared("sagemaker/adult/bias_baseline.analysis.json"))
+def _fraud(name: str) -> Pairs:
+    yield FAIRNESS[name].function(*FRAUD), _published("fraud/bias_1", "customer_gender_female")[name]
+
+
+def _flip() -> Pairs:
+    sampled = test_flip.rows(200, 3, 8)
+    yield flip_test(sampled).value, test_flip.by_scikit_learn(sampled)
+
+
+def _published(file: str = "adult/bias_baseline", facet: str = "Sex") -> dict[str, float]:
+    analysis = json.loads(shared(f"sagemaker/{file}.analysis.json"))
     stages = ("pre_training_bias_metrics", "post_training_bias_metrics")
-    return {one["name"]: one["value"] for stage in stages for one in analysis[stage]["facets"]["Sex"][0]["metrics"]}
+    return {one["name"]: one["value"] for stage in stages for one in analysis[stage]["facets"][facet][0]["metrics"]}
 
 
 def _adult_rows() -> Pairs:

@@ -83,5 +83,17 @@ DIFFERENCES = (
         "the best constant classifier predicts class 1 in the documentation's examples, the more frequent one in a run",
         "the more frequent one",
     ),
-    Fact("bias: `analysis.json`", "FT, the flip test", "not computed"),
+    Fact(
+        "bias: `analysis.json`",
+        "FT, the flip test, on all rows; which of equally near ones count depends on their order",
+        "on a sample of 1,024 different rows, up to as many on all; the order is that of their hashes",
+    ),
+    Fact(
+        "bias: facets", "3 codes in 60 rows or fewer are a continuous column", "up to 10 whole numbers are categories"
+    ),
+    Fact(
+        "bias: violations",
+        "DI is judged by its distance from 0",
+        "by the usual rule the same; by `interval` from 1, on the logarithm's scale",
+    ),
 )

@@ -70,6 +70,12 @@ def by_rows(lines: list[tuple[int, int, int, int]]) -> dict[str, float]:
         "GE": float((np.square(benefits / benefits.mean()) - 1).sum() / (2 * len(lines))) if benefits.any() else 0.0,
         "RD": minus(rate(a, (1, 1), (1,)), rate(d, (1, 1), (1,))),
         "SD": minus(rate(d, (0, 0), (0,)), rate(a, (0, 0), (0,))),
+        "statistical_parity_difference": minus(rate(d, some, ()), rate(a, some, ())),
+        "equal_opportunity_difference": minus(rate(d, (1, 1), (1,)), rate(a, (1, 1), (1,))),
+        "average_odds_difference": (
+            minus(rate(d, (1, 1), (1,)), rate(a, (1, 1), (1,))) + minus(rate(d, (0, 1), (0,)), rate(a, (0, 1), (0,)))
+        )
+        / 2,
         "TE": minus(div(n(d, 1, 0), n(d, 0, 1)), div(n(a, 1, 0), n(a, 0, 1))),
     }
 
@@ -105,3 +111,6 @@ def value(name: str, counts: np.ndarray) -> float:
 
 # Published by Clarify without its predictions: the only counts that fit the eleven figures (label: 1 of 666 rows).
 ADULT = Outcomes.of(86, 36, 57, 277), Outcomes.of(8, 2, 9, 191)
+FRAUD = Outcomes.of(2707, 89, 0, 0), Outcomes.of(1187, 17, 0, 0)
+"""The same of the fraud example, whose model predicts no fraud at all (label: 0, no fraud)."""
+ALL_FRAUD = Outcomes.of(2707 + 1187, 89 + 17, 0, 0)

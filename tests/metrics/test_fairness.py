@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 
-from monitor_tasks.metrics.fairness import FAIRNESS
+from monitor_tasks.metrics.fairness import FAIRNESS, Chance, chances
 from monitor_tasks.metrics.outcomes import Outcomes
-from tests.metrics.fairness_by_rows import ADULT, GERMAN, by_rows, cells, german_credit, value
+from tests.metrics.fairness_by_rows import ADULT, ALL_FRAUD, FRAUD, GERMAN, by_rows, cells, german_credit, value
 
 rows = st.lists(st.tuples(*(st.integers(0, 1) for _ in range(3)), st.integers(0, 2)), min_size=1, max_size=60)
 
@@ -68,6 +68,20 @@ def test_the_adult_data_give_the_published_figures_after_training(shared) -> Non
         assert float(FAIRNESS[name].function(*ADULT)) == pytest.approx(published[name], abs=1e-12), name
 
 
+def test_the_fraud_data_give_the_published_figures_of_a_model_that_predicts_one_class(shared) -> None:
+    analysis = json.loads((shared / "sagemaker/fraud/bias_1.analysis.json").read_text())
+    for stage, count in (("post_training", 9), ("pre_training", 7)):
+        (group,) = analysis[f"{stage}_bias_metrics"]["facets"]["customer_gender_female"]
+        published = {one["name"]: one["value"] for one in group["metrics"] if one["name"] in FAIRNESS}
+        defined = {name: value for name, value in published.items() if value is not None}
+        assert len(defined) == count
+        found = {name: float(FAIRNESS[name].function(*FRAUD)) for name in defined}
+        if stage == "pre_training":  # that container still compared with the labels of all rows, not with the mean
+            every, *sides = (np.array([one.positives, one.negatives]) / one.rows for one in (ALL_FRAUD, *FRAUD))
+            found["JS"] = sum(entropy(side, every) for side in sides) / 2
+        assert found == pytest.approx(defined, abs=1e-9)
+
+
 def test_a_real_run_of_one_class_of_mistakes_is_reproduced() -> None:
     a, d = Outcomes.of(36, 13, 128, 47), Outcomes.of(2, 0, 78, 30)
     published = {
@@ -115,11 +129,13 @@ def test_what_is_undefined_says_why(lines, names, because) -> None:
 
 
 def test_the_table_is_in_the_order_of_the_files() -> None:
-    for stage, count in (("post_training", 12), ("pre_training", 8)):
+    for stage, count in (("post_training", 12), ("pre_training", 8)):  # and the flip test
         names = [name for name, metric in FAIRNESS.items() if metric.stage == stage]
         assert names == sorted(names)
         assert len(names) == count
-    assert all(f"({name})" in metric.description for name, metric in FAIRNESS.items())
+    clarifys = [metric for metric in FAIRNESS.values() if metric.stage != "further"]
+    assert all(f"({metric.name})" in metric.description for metric in clarifys)
+    assert len(FAIRNESS) - len(clarifys) == 3
     assert all((metric.function.__doc__ or "").strip() for metric in FAIRNESS.values())
 
 
@@ -128,3 +144,48 @@ def test_equal_infinities_differ_by_nothing_and_a_lone_one_is_infinite() -> None
     assert float(FAIRNESS["TE"].function(both, both)) == 0.0
     assert float(FAIRNESS["TE"].function(both, none)) == -math.inf
     assert float(FAIRNESS["TE"].function(none, both)) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "d", "because"),
+    [
+        ("RD", (3, 1, 2, 4), (0, 3, 0, 5), "no row in the group has a positive label"),
+        ("SD", (3, 0, 2, 0), (1, 1, 1, 5), "no row outside the group has a negative label"),
+        ("DAR", (3, 1, 2, 4), (0, 0, 2, 5), "no row in the group has a positive prediction"),
+        ("DRR", (3, 1, 2, 4), (2, 5, 0, 0), "no row in the group has a negative prediction"),
+    ],
+)
+def test_a_rate_of_no_rows_is_zero_as_clarify_has_it_and_strictly_there_is_none(name, a, d, because) -> None:
+    counts = [[[a[3], a[1]], [a[2], a[0]]], [[d[3], d[1]], [d[2], d[0]]]]
+    metric = FAIRNESS[name]
+    assert metric.undefined(counts) == ""
+    assert metric.undefined(counts, strict=True) == because
+    assert math.isfinite(float(metric.of(counts)))
+
+
+def test_ours_are_undefined_where_a_rate_has_no_rows() -> None:
+    counts = [[[4, 1], [2, 3]], [[5, 3], [0, 0]]]
+    for name in ("equal_opportunity_difference", "average_odds_difference"):
+        assert FAIRNESS[name].undefined(counts) == "no row in the group has a positive label"
+
+
+def test_the_interval_of_a_ratio_is_as_wide_on_either_side_of_its_logarithm() -> None:
+    """Against the delta method: the variance of the logarithm of a share is (1 - p) / (n p)."""
+    found = chances([FAIRNESS["DI"]], [[[2800, 1200], [400, 600]], [[1600, 400], [100, 400]]])["DI"]
+    (low, high), value = found.interval, (800 / 2500) / (1800 / 5000)
+    spread = math.sqrt((1 - 0.32) / 800 + (1 - 0.36) / 1800)
+    assert math.sqrt(low * high) == pytest.approx(value, rel=1e-3)
+    assert math.log(high / low) / 6 == pytest.approx(spread, rel=0.15)
+
+
+def test_what_was_not_met_in_a_small_group_is_not_taken_for_impossible() -> None:
+    none_of_thirty = [[[400, 300], [100, 200]], [[20, 0], [10, 0]]]
+    found = chances([FAIRNESS["DI"], FAIRNESS["DPPL"]], none_of_thirty)
+    low, high = found["DI"].interval
+    assert low == 0.0  # what was found
+    assert high > 0.2
+    assert found["DPPL"].deviation > math.sqrt(0.5 * 0.5 / 1000)  # of the others alone
+
+
+def test_few_rows_tell_no_chance() -> None:
+    assert chances([FAIRNESS["DI"]], [[[20, 10], [5, 9]], [[3, 3], [3, 3]]]) == {"DI": Chance()}

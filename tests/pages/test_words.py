@@ -228,3 +228,16 @@ def test_a_text_of_the_data_is_never_read_as_a_template() -> None:
     broken = found("correlation_shift", 0.8, upper=0.2, details=nasty, expected=("{wrong}",))
     assert "with {value}{n.__class__} was 0.2" in seen_in(broken)
     assert "{0} {}" in sure(broken)
+
+
+def test_an_interval_is_told_in_place_of_the_deviation() -> None:
+    sizes = {"rows_in_group": 90, "rows_outside": 400, "rows_sampled": 490, "rows_sampled_from": 5000}
+    metric = Metric(name="DI", value=0.5, n=90, deviation=0.1, interval=(0.25, 1.0), details=sizes)
+    constraint = Constraint(check="bias_drift_check", metric="DI", subject="sex=0", lower=0.8, margin=3.0)
+    line = told(Finding(constraint=constraint, metric=metric, state=State.KEPT))
+    assert line.chance == "chance: 0.25 and 1"
+    assert line.sure == (
+        "90 rows in the group, 400 outside; by chance between 0.25 and 1 (three standard deviations to either side); "
+        "a violation is where all of that lies outside the bounds; found in a sample of 490 rows; "
+        "the sample is of 5,000 rows that have both outcomes"
+    )

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor_tasks.profiles import coded, groups
+from monitor_tasks.profiles import coded, facets
 from monitor_tasks.profiles.coded import Mark
-from monitor_tasks.profiles.groups import Asked, FacetCounts, GroupProfile, parse_subject, subject_of
+from monitor_tasks.profiles.facets import FacetCounts
+from monitor_tasks.profiles.groups import Asked, GroupProfile, parse_subject, subject_of
 from monitor_tasks.value import UserError
 
 ASKED = Asked("y", Mark.of([1]), "p", None, (("sex", Mark.of(["0"])), ("age", Mark.of([40.0]))), "city")
@@ -52,9 +53,9 @@ def test_any_split_in_any_order_adds_up_to_the_same_bytes(rows, chance, small) -
     with pytest.MonkeyPatch.context() as patch:
         if small:
             patch.setattr(coded, "VALUE_LIMIT", 4)
-            patch.setattr(groups, "VALUE_LIMIT", 4)
-            patch.setattr(groups, "PAIR_LIMIT", 9)
-            patch.setattr(groups, "_DENSE", 20)
+            patch.setattr(facets, "VALUE_LIMIT", 4)
+            patch.setattr(facets, "PAIR_LIMIT", 9)
+            patch.setattr(facets, "_DENSE", 20)
         whole = GroupProfile.of(rows, ASKED)
         mixed = rows.take(pa.array(chance.sample(range(rows.num_rows), rows.num_rows), pa.int64()))
         cuts = [0, *sorted(chance.randint(0, rows.num_rows) for _ in range(2)), rows.num_rows]

@@ -94,3 +94,12 @@ def difference(one: Numbers, other: Numbers) -> Numbers:
     """The difference of two rates: 0 where they are equal, infinities too."""
     with np.errstate(invalid="ignore"):
         return np.where(one == other, 0.0, one - other)
+
+
+def disparity(a: tuple[Numbers, Numbers], d: tuple[Numbers, Numbers]) -> Numbers:
+    """Share of the rejected less share of the accepted who are in the group, averaged by the subgroups' rows."""
+    (a_accepted, a_rejected), (d_accepted, d_rejected) = a, d
+    accepted, rejected = a_accepted + d_accepted, a_rejected + d_rejected
+    rows = accepted + rejected
+    differences = ratio(d_rejected, rejected) - ratio(d_accepted, accepted)
+    return ratio(np.sum(rows * differences, axis=-1), np.sum(rows, axis=-1))

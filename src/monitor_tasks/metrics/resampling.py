@@ -31,8 +31,12 @@ def deviation(counts: ArrayLike, statistic: Statistic, replicates: int = 200, se
     return found[0] if found else None
 
 
-def deviations(counts: ArrayLike, statistics: Statistic, replicates: int = 200, seed: int = 0) -> list[float | None]:
+def deviations(
+    counts: ArrayLike, statistics: Statistic, replicates: int = 200, seed: int = 0, prior: float = 0.0
+) -> list[float | None]:
     """Standard deviations of several statistics over the same resamples, as `deviation` has them; none of few rows.
+
+    With a `prior` the rows are drawn as if every cell held so many more: then an empty one may be met, too.
 
     >>> shares = lambda cells: cells / cells.sum(axis=1, keepdims=True)
     >>> [round(spread, 3) for spread in deviations([500, 500], shares, replicates=5000)]
@@ -46,7 +50,8 @@ def deviations(counts: ArrayLike, statistics: Statistic, replicates: int = 200, 
     step = max(1, _DRAWN_AT_ONCE // len(cells))
     parts = [min(step, replicates - start) for start in range(0, replicates, step)]
     whole = _values(cells[np.newaxis], statistics)[0]
-    values = np.concatenate([_values(_resampled(cells, rows, part, generator), statistics) for part in parts])
+    shares = np.asarray((cells + prior) / (rows + prior * len(cells)), np.float64)
+    values = np.concatenate([_values(_resampled(shares, rows, part, generator), statistics) for part in parts])
     return [_spread(drawn) if np.isfinite(value) else None for value, drawn in zip(whole, values.T, strict=True)]
 
 
@@ -56,12 +61,12 @@ def _spread(values: NDArray[np.float64]) -> float | None:
 
 
 def _resampled(
-    cells: NDArray[np.int64], rows: int, replicates: int, generator: np.random.Generator
+    shares: NDArray[np.float64], rows: int, replicates: int, generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Replicates of as many rows, drawn from the shares of the cells; an empty cell stays empty."""
-    held = np.flatnonzero(cells)
-    drawn = np.zeros((replicates, len(cells)), np.int64)
-    drawn[:, held] = generator.multinomial(rows, cells[held] / rows, size=replicates)
+    """Replicates of as many rows, drawn from the shares of the cells; one without a share stays empty."""
+    held = np.flatnonzero(shares)
+    drawn = np.zeros((replicates, len(shares)), np.int64)
+    drawn[:, held] = generator.multinomial(rows, shares[held], size=replicates)
     return drawn
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from monitor_tasks.value import Address, Value
 
@@ -227,6 +227,10 @@ class Facet(Value):
     """The values that name the group; one number on a column of many numbers is a threshold. Empty: each value."""
 
 
+FairnessMetric = Literal["statistical_parity_difference", "equal_opportunity_difference", "average_odds_difference"]
+"""Metrics of bias that Clarify does not know."""
+
+
 class BiasSettings(Value):
     """Bias: the outcomes of groups compared, before and after the model (Clarify's metrics)."""
 
@@ -243,10 +247,28 @@ class BiasSettings(Value):
     facets: tuple[Facet, ...] = Field(min_length=1)
     group_variable: str | None = None
     """Column of the subgroups for conditional demographic disparity."""
+    intersections: tuple[tuple[str, ...], ...] = ()
+    """Facets that are looked at together, each a list of their names: women of 60 and more, say."""
+    further_metrics: tuple[FairnessMetric, ...] = ()
+    """Metrics that are judged beside Clarify's; they are shown in any case."""
+    sample_rows: int = Field(1024, ge=0, le=10_000)
+    """How many different rows the flip test looks at; 0 leaves it out."""
+    excluded_columns: tuple[str, ...] = ()
+    """Columns that are no features of the flip test, besides facet, label and predicted label (Clarify's name)."""
     minimum_rows: int = Field(30, ge=1)
     """With fewer labelled rows in the group or outside it, the group is undecided."""
     rule: Rule = "observed"
-    """``observed``: farther from 0 than the baseline is a violation; ``interval``: by more than three deviations."""
+    """``observed``: farther from 0 than the baseline is a violation; ``interval``: unless chance explains it."""
+
+    @model_validator(mode="after")
+    def _intersections_name_facets(self) -> Self:
+        names = [facet.name for facet in self.facets]
+        for one in self.intersections:
+            if strange := [name for name in one if name not in names]:
+                raise ValueError(f"intersections: {strange[0]!r} is no facet; the facets are {', '.join(names)}")
+            if len({*one}) < max(2, len(one)):
+                raise ValueError(f"intersections: {list(one)} needs two or more different facets")
+        return self
 
 
 class AttributionSettings(Value):

@@ -21,6 +21,8 @@ SAID: Mapping[str, str] = {
     "rows_of_others": "{} rows outside of it",
     "interval_from": "95 % interval from {}",
     "interval_to": "to {}",
+    "rows_sampled": "found in a sample of {} rows",
+    "rows_sampled_from": "the sample is of {} rows that have both outcomes",
     "error": "scores are counted in steps, which makes it uncertain by at most {}",
 }
 """How a detail is told that is told by itself; one that is not here is told by its name."""
@@ -110,6 +112,11 @@ def _distance(metric: Metric, constraint: Constraint) -> Iterator[str]:
 def _chance(line: Word, metric: Metric, constraint: Constraint) -> Iterator[str]:
     """One deviation, by how many the bound gave way, and how far beyond that the value lies."""
     deviation = metric.deviation
+    if metric.interval is not None:
+        yield f"by chance between {interval(metric)} (three standard deviations to either side)"
+        if constraint.margin:
+            yield "a violation is where all of that lies outside the bounds"
+        return
     if deviation is None:
         return
     if deviation == 0:
@@ -121,6 +128,15 @@ def _chance(line: Word, metric: Metric, constraint: Constraint) -> Iterator[str]
         yield f"the bound gives way by {constraint.margin:g} of them, {away}"
     if (beyond := _beyond(metric, constraint)) is not None:
         yield f"the value lies {number(beyond, 2)} of them outside the bound"
+
+
+def interval(metric: Metric) -> str:
+    """Where the number lies by chance; empty where nobody knows.
+
+    >>> interval(Metric(name="RD", value=0.5, n=9, interval=(0.25, 0.75)))
+    '0.25 and 0.75'
+    """
+    return "" if metric.interval is None else " and ".join(map(number, metric.interval))
 
 
 def _far(line: Word, far: float) -> str:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from monitor_tasks.baseline import Constraint, Metric
 from monitor_tasks.pages.charts import Drawing, bullet
-from monitor_tasks.pages.evidence import evidence, false_alarms, sizes
+from monitor_tasks.pages.evidence import evidence, false_alarms, interval, sizes
 from monitor_tasks.pages.numbers import NOTHING, apart_on, sentence, text
 from monitor_tasks.pages.vocabulary import seen, word
 from monitor_tasks.report import Finding, State, Status
@@ -63,6 +63,8 @@ class Told(NamedTuple):
     seen: str
     """What was seen, as a sentence."""
     value: str
+    chance: str
+    """Where it lies by chance; empty where nobody knows."""
     bound: str
     rule: str
     """What was expected, as the sentence that suggested it."""
@@ -89,6 +91,7 @@ def told(finding: Finding) -> Told:
         check=text(constraint.check),
         seen=seen_in(finding),
         value=value,
+        chance=f"chance: {interval(metric)}" if metric and metric.interval else "",
         bound=bound,
         rule=sentence(constraint.rule),
         reason=sentence(constraint.reason),

@@ -2,29 +2,25 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import orjson
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
 
-from monitor_tasks.profiles.coded import ALL, VALUE_LIMIT, Coded, Codes, Column, Mark, Numbers, value_text
+from monitor_tasks.profiles.coded import ALL, Codes, Column, Mark, Numbers, value_text
+from monitor_tasks.profiles.crossed import crossed
+from monitor_tasks.profiles.facets import STATES, FacetCounts
+from monitor_tasks.profiles.rows import RowSample
 from monitor_tasks.value import UserError
 
-PAIR_LIMIT = 65_536
-"""With more pairs of facet and group value the groups are not kept."""
 FEW = 10
 """A column of at most as many different whole numbers names categories, however short it is."""
-
-_STATES = 5
-_DENSE = 1 << 22
-
-Cell = tuple[str | None, str | None, int, int]
-"""Facet value and group value, None where missing; label and prediction: 0 is none, else 1, +1 where the cell has a
-named value, +2 where it is above the named number."""
+PREDICTION = "@prediction"
+"""The sample's column of the prediction, as a cell of counts has it; no captured cell has such a name."""
 
 
 def subject_of(facet: str, value: str) -> str:
@@ -68,70 +64,17 @@ class Asked(NamedTuple):
     probability_threshold: float | None
     facets: tuple[tuple[str, Mark], ...]
     group: str | None = None
+    intersections: tuple[tuple[str, ...], ...] = ()
+    """Facets that are counted together, by name."""
+    sample_rows: int = 0
+    """How many different rows are kept at most."""
+    excluded: tuple[str, ...] = ()
+    """Columns that the kept rows lack, besides label and prediction."""
 
     @property
     def id(self) -> str:
         """Hash of all of it; profiles counted otherwise refuse to add."""
         return hashlib.sha256(orjson.dumps(self, default=list)).hexdigest()
-
-
-@dataclass(frozen=True)
-class FacetCounts:
-    """The rows of a table by facet value, group value, label and prediction; any two of the same facet add up."""
-
-    cells: Mapping[Cell, int] | None = field(default_factory=dict)
-    """None past 1,024 different facet values."""
-    grouped: bool = True
-    """False once there are too many groups to keep: then every cell's group value is None."""
-
-    def __add__(self, other: Self) -> Self:
-        if self.cells is None or other.cells is None:
-            return type(self)(None, grouped=False)
-        mine, theirs = self, other
-        if mine.grouped != theirs.grouped:
-            mine, theirs = mine._without_groups(), theirs._without_groups()
-        total = dict(mine.cells or {})
-        for cell, count in (theirs.cells or {}).items():
-            total[cell] = total.get(cell, 0) + count
-        return type(self)(total, mine.grouped)._within_limits()
-
-    @property
-    def values(self) -> list[str]:
-        """The facet values of labelled rows, sorted."""
-        return sorted({cell[0] for cell in self.cells or () if cell[0] is not None and cell[2]})
-
-    def outcomes(self, values: Sequence[str], label: int, prediction: int) -> NDArray[np.int64]:
-        """Labelled rows by (value, group, label, prediction): rows of no such value last, of no group first.
-
-        `label` and `prediction` say what is positive: 1 for a named value, 2 for more than the named number. The last
-        two axes are negative, positive and none, negative, positive.
-        """
-        cells = [cell for cell in self.cells or () if cell[2]]
-        groups = [None, *sorted({cell[1] for cell in cells if cell[1] is not None})]
-        line: dict[str | None, int] = {value: index for index, value in enumerate(values)}
-        place = {group: index for index, group in enumerate(groups)}
-        counts = np.zeros((len(values) + 1, len(groups), 2, 3), np.int64)
-        for cell in cells:
-            value, group, actual, predicted = cell
-            outcome = 1 + bool((predicted - 1) & prediction) if predicted else 0
-            at = (line.get(value, len(values)), place[group], int(bool((actual - 1) & label)), outcome)
-            counts[at] += (self.cells or {})[cell]
-        return counts
-
-    def _without_groups(self) -> Self:
-        total: dict[Cell, int] = {}
-        for (value, _, label, predicted), count in (self.cells or {}).items():
-            total[value, None, label, predicted] = total.get((value, None, label, predicted), 0) + count
-        return type(self)(total, grouped=False)
-
-    def _within_limits(self) -> Self:
-        values, groups = ({cell[axis] for cell in self.cells or ()} - {None} for axis in (0, 1))
-        pairs = {cell[:2] for cell in self.cells or ()}
-        if len(values) > VALUE_LIMIT:
-            return type(self)(None, grouped=False)
-        if self.grouped and (len(groups) > VALUE_LIMIT or len(pairs) > PAIR_LIMIT):
-            return self._without_groups()
-        return self
 
 
 Facets = Mapping[tuple[str, float | None], FacetCounts]
@@ -148,6 +91,10 @@ class GroupProfile:
     """By column and, where cells above a number are told from the others, that number."""
     columns: Mapping[str, Numbers] = field(default_factory=dict)
     """The columns on which one number was named."""
+    crossed: Mapping[tuple[str, ...], FacetCounts] = field(default_factory=dict)
+    """By several columns at once."""
+    sample: RowSample = field(default_factory=RowSample)
+    """Features, facets and prediction of the labelled and predicted rows whose contents have the smallest hashes."""
 
     @classmethod
     def of(cls, table: pa.Table, asked: Asked) -> Self:
@@ -158,18 +105,23 @@ class GroupProfile:
         """
         _check(table, asked)
         label = Column.of(table[asked.label])
-        labels = label.states(asked.positive)
-        states = labels * _STATES + _predicted(table, asked)
+        labels, predictions = label.states(asked.positive), _predicted(table, asked)
+        states = labels * STATES + predictions
         group = Column.of(table[asked.group]).by_value() if asked.group else ALL
+        read = {name: Column.of(table[name]) for name, _ in asked.facets}
         facets: dict[tuple[str, float | None], FacetCounts] = {}
         columns = {} if asked.positive.threshold is None else {asked.label: label.labelled_numbers(labels)}
         for name, mark in asked.facets:
-            column = Column.of(table[name])
-            facets[name, None] = _count(column.by_value(), group, states)
+            facets[name, None] = FacetCounts.of(read[name].by_value(), group, states)
             if mark.threshold is not None:
-                facets[name, mark.threshold] = _count(column.by_threshold(mark.threshold), group, states)
-                columns[name] = column.labelled_numbers(labels)
-        return cls(table.num_rows, asked.id, facets, columns)
+                facets[name, mark.threshold] = FacetCounts.of(read[name].by_threshold(mark.threshold), group, states)
+                columns[name] = read[name].labelled_numbers(labels)
+        marks = dict(asked.facets)
+        both = {
+            names: FacetCounts.of(crossed([(read[name], marks[name]) for name in names]), group, states)
+            for names in asked.intersections
+        }
+        return cls(table.num_rows, asked.id, facets, columns, both, _sampled(table, asked, labels, predictions))
 
     def __add__(self, other: Self) -> Self:
         """The profile of both tables.
@@ -186,6 +138,8 @@ class GroupProfile:
             self.counted,
             {key: mine + other.facets[key] for key, mine in self.facets.items()},
             {name: mine + other.columns[name] for name, mine in self.columns.items()},
+            {names: mine + other.crossed[names] for names, mine in self.crossed.items()},
+            self.sample + other.sample,
         )
 
     def is_scale(self, name: str, mark: Mark) -> bool:
@@ -212,24 +166,30 @@ class GroupProfile:
     def to_json(self) -> bytes:
         """The profile as canonical JSON: equal profiles give equal bytes."""
         facets = [
-            {"name": name, "threshold": threshold, "grouped": counts.grouped, "cells": _lines(counts.cells)}
+            {"name": name, "threshold": threshold, **counts.to_dict()}
             for (name, threshold), counts in self.facets.items()
         ]
+        both = [{"names": names, **counts.to_dict()} for names, counts in self.crossed.items()]
         columns = {name: column.plain for name, column in self.columns.items()}
         known = {"schema_version": 1, "rows": self.rows, "counted": self.counted, "facets": facets, "columns": columns}
-        return orjson.dumps(known)
+        return orjson.dumps({**known, "crossed": both, "sample": self.sample.to_dict()})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """The profile that ``to_json`` wrote."""
+        """The profile that ``to_json`` wrote, now or before it knew of crossed facets and samples."""
         known = orjson.loads(text)
-        facets = {(one["name"], one["threshold"]): _facet(one) for one in known["facets"]}
+        facets = {(one["name"], one["threshold"]): FacetCounts.from_dict(one) for one in known["facets"]}
         columns = {name: Numbers(**column) for name, column in known["columns"].items()}
-        return cls(known["rows"], known["counted"], facets, columns)
+        both = {tuple(one["names"]): FacetCounts.from_dict(one) for one in known.get("crossed", ())}
+        sample = RowSample.from_dict(known["sample"]) if "sample" in known else RowSample()
+        return cls(known["rows"], known["counted"], facets, columns, both, sample)
 
 
 def _check(table: pa.Table, asked: Asked) -> None:
-    wanted = (asked.label, asked.predicted, *(name for name, _ in asked.facets), *filter(None, (asked.group,)))
+    wanted = (
+        *(asked.label, asked.predicted, *(name for name, _ in asked.facets)),
+        *(filter(None, (asked.group,))), *asked.excluded,
+    )  # fmt: skip
     if missing := [name for name in dict.fromkeys(wanted) if name not in table.column_names]:
         known, lacking = (", ".join(map(repr, names)) for names in (table.column_names, missing))
         raise UserError(
@@ -249,45 +209,16 @@ def _predicted(table: pa.Table, asked: Asked) -> Codes:
     return np.where(np.isnan(column.numbers), 0, np.where(positive, 4, 1))[column.codes]
 
 
-def _count(value: Coded | None, group: Coded | None, states: Codes) -> FacetCounts:
-    """The rows by facet value, group value and outcomes."""
-    if value is None:
-        return FacetCounts(None, grouped=False)
-    known = group or ALL
-    codes = (value.codes * len(known.texts) + known.codes) * _STATES**2 + states
-    found, counts = _tally(codes, len(value.texts) * len(known.texts) * _STATES**2)
-    pairs, outcomes = np.divmod(found, _STATES**2)
-    cells: dict[Cell, int] = {}
-    for pair, outcome, count in zip(pairs.tolist(), outcomes.tolist(), counts.tolist(), strict=True):
-        texts = value.texts[pair // len(known.texts)], known.texts[pair % len(known.texts)]
-        cell = (*texts, *divmod(outcome, _STATES))
-        cells[cell] = cells.get(cell, 0) + count  # the text "inf" and a number too large to hold are one value
-    return FacetCounts(cells, grouped=group is not None)._within_limits()
-
-
-def _tally(codes: Codes, size: int) -> tuple[Codes, Codes]:
-    """The different codes, all below `size`, and how often each occurs."""
-    if size > _DENSE:
-        found, counts = np.unique(codes, return_counts=True)
-        return found, counts.astype(np.int64)
-    counts = np.bincount(codes, minlength=1)
-    found = np.flatnonzero(counts)
-    return found, counts[found]
+def _sampled(table: pa.Table, asked: Asked, labels: Codes, predictions: Codes) -> RowSample:
+    """The sample of the rows with both outcomes: every column but these, and the prediction by its state."""
+    if not asked.sample_rows:
+        return RowSample()
+    left_out = {*asked.excluded, asked.label, asked.predicted} - {name for name, _ in asked.facets}
+    names = [name for name in table.column_names if name not in left_out]
+    rows = table.select(names).append_column(PREDICTION, pa.array(predictions.astype(np.int8)))
+    whole = (labels > 0) & (predictions > 0)
+    return RowSample.of(rows if whole.all() else rows.filter(pc.equal(pa.array(whole), True)), asked.sample_rows)
 
 
 def _whole(text: str) -> bool:
     return text.lstrip("-").isdigit()
-
-
-def _lines(cells: Mapping[Cell, int] | None) -> list[Any] | None:
-    """The cells in their order, missing values first, each with its count."""
-    if cells is None:
-        return None
-    ordered = sorted(cells, key=lambda cell: (*((text is not None, text or "") for text in cell[:2]), *cell[2:]))
-    return [[*cell, cells[cell]] for cell in ordered]
-
-
-def _facet(known: Mapping[str, Any]) -> FacetCounts:
-    lines = known["cells"]
-    cells = None if lines is None else {(line[0], line[1], line[2], line[3]): line[4] for line in lines}
-    return FacetCounts(cells, known["grouped"])
