@@ -1,8 +1,10 @@
 """Staging: the rows as each monitor's stage reads them, and the baseline that they suggest."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from monitor_tasks.configuration import without_addresses
@@ -23,26 +25,28 @@ def label_names(endpoint: Endpoint) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def label_objects(site: Site, span: Window) -> list[tuple[str, bytes]]:
-    """Every label file that may hold labels of the rows in a span."""
+def label_objects(site: Site, span: Window) -> list[Any]:
+    """Every label file that may hold labels of the rows in a span, as objects that are read in pieces."""
+    from monitor_tasks.tables.lines import Object
+
     settings = _ground_truth(site)
     try:
         found = storage.list_objects(settings.address, site.credentials, _until_labelled(settings, span))
     except storage.Missing:
         return []
-    return [(key, store.get(key)) for store, key in found]
+    return [Object(key, partial(store.chunks, key)) for store, key in found]
 
 
-def label_inputs(site: Site, objects: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    """All that the labels in label files are a function of."""
-    return {f"object {key}": digest(content) for key, content in objects} | {"columns": ",".join(_columns(site))}
+def label_inputs(site: Site, hashes: Mapping[str, str]) -> dict[str, str]:
+    """All that the labels in label files are a function of; `hashes` are the files' by their names."""
+    return {f"object {key}": sha256 for key, sha256 in hashes.items()} | {"columns": ",".join(_columns(site))}
 
 
-def labels_in(site: Site, objects: Iterable[tuple[str, bytes]]) -> Any:
+def labels_in(site: Site, objects: list[Any]) -> AbstractContextManager[Any]:
     """The labels in label files, and what became of each line."""
-    from monitor_tasks.tables.labels import read_labels
+    from monitor_tasks.on_tables import ground_truth
 
-    return read_labels(objects, _columns(site))
+    return ground_truth(objects, _columns(site))
 
 
 def _columns(site: Site) -> tuple[str, str]:
