@@ -114,7 +114,7 @@ def restate(endpoint: Yaml, as_json: AsJson = False) -> int:
     except restating.NotRestated as error:
         verdicts, failed = error.verdicts, error
     if plan:
-        restating.settle_labels(site, plan, failed.windows if failed else ())
+        restating.settle_labels(site, plan, failed.failed if failed else ())
     if as_json:
         out.print_json(data=[one.model_dump(mode="json") for one in verdicts])
     elif verdicts or not failed:

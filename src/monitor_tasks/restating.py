@@ -7,7 +7,7 @@ A plan that was not settled hands its windows on to the next one, so a run that 
 import json
 import logging
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -62,28 +62,28 @@ def meet_labels(site: Site) -> str:
             return plan if _unsettled(site, plan) else ""
     with labels_in(site, objects) as found:
         _prove(found.ledger.objects, hashes)
-        meeting = found.met([awaiting(site, one, {"captured": key}) for one, key in captures.items()])
-        touched = _touched_by(site, meeting, windows, _unsettled(site, former))
-        matched = meeting.matched_labels
+        unread: dict[str, str] = {}
+        meeting = found.met([_expecting(site, one, key, unread) for one, key in captures.items()])
+        matched, known = meeting.matched_labels, _unsettled(site, former)
+        labels = ((one, meeting.labels(owner)) for owner, one in enumerate(windows) if str(one) not in unread)
+        touched = {str(one): rows for one, rows in labels
+                   if str(one) in known or not _rests_on(site, one, windows[one], rows)}  # fmt: skip
         told = {"matched_labels": matched, "orphan": found.ledger.totals["accepted"] - matched,
-                "touched": [*touched]}  # fmt: skip
+                "touched": [*touched], "unread": unread}  # fmt: skip
         files = {**label_files(found, **told), TOUCHED: together(touched)}
         execution = Execution(site.store, _folder(site), {**inputs, "after": former})
         plan = execution.commit(files, shown=(PLAN, "quarantined_labels.jsonl"))
-    return plan if touched else ""
+    return plan if touched or unread else ""
 
 
 class NotRestated(UserError):
     """Some windows of a plan could not be judged again; the others were."""
 
-    def __init__(self, failed: Mapping[str, str], verdicts: list[Verdict]) -> None:
+    def __init__(self, failed: Mapping[str, str], verdicts: Sequence[Verdict] = ()) -> None:
         """Why, by window; and the verdicts of the others."""
         told = "; ".join(f"{window}: {because}" for window, because in failed.items())
-        super().__init__(
-            f"{len(failed)} of {len(failed) + len(verdicts)} windows could not be judged again with their labels, the "
-            f"others were, and the next plan names these again: {told}"
-        )
-        self.windows, self.verdicts = tuple(failed), verdicts
+        super().__init__(f"not judged again with their labels, and left to the next plan: {told}")
+        self.failed, self.verdicts = dict(failed), list(verdicts)
 
 
 def restate(site: Site, plan: str, permission: Permission) -> list[Verdict]:
@@ -95,7 +95,7 @@ def restate(site: Site, plan: str, permission: Permission) -> list[Verdict]:
     from monitor_tasks.on_tables import apart
 
     labels, verdicts, now = site.table(plan, TOUCHED), [], site.model(site.reported()[-1])
-    failed: dict[str, str] = {}
+    failed = _unread(site, plan)
     for name in _touched(site, plan):
         window = Window.parse(name)
         try:
@@ -208,7 +208,7 @@ def _neighbours(site: Site, windows: Iterable[Window]) -> dict[Window, str]:
 def _unsettled(site: Site, plan: str) -> frozenset[str]:
     """The windows of a plan that was not settled, or those that a settled one has left over."""
     is_open = plan and not site.store.has(_settled(site, plan))
-    return frozenset(_touched(site, plan)) if is_open else _left_over(site, plan)
+    return frozenset((*_touched(site, plan), *_unread(site, plan))) if is_open else _left_over(site, plan)
 
 
 def _left_over(site: Site, plan: str) -> frozenset[str]:
@@ -217,14 +217,17 @@ def _left_over(site: Site, plan: str) -> frozenset[str]:
     return frozenset(site.store.get(_settled(site, plan)).decode().split("\n")[1:] if is_settled else ())
 
 
-def _touched_by(site: Site, meeting: Any, windows: Mapping[Window, Judged], known: Container[str]) -> dict[str, Any]:
-    """The labels of the windows that are judged again: they have other ones now, or were to be judged already."""
-    found: dict[str, Any] = {}
-    for owner, (window, judged) in enumerate(windows.items()):
-        labels = meeting.labels(owner)
-        if str(window) in known or not _rests_on(site, window, judged, labels):
-            found[str(window)] = labels
-    return found
+def _expecting(site: Site, window: Window, captured: str, unread: dict[str, str]) -> Any:
+    """A window whose labels are looked for; one whose rows cannot be read is noted with the reason, and has none."""
+    found = awaiting(site, window, {"captured": captured})
+
+    def ids() -> Iterator[Any]:
+        try:
+            yield from found.ids()
+        except UserError as error:
+            unread[str(window)] = str(error)
+
+    return found._replace(ids=ids)
 
 
 def _prove(found: Mapping[str, str], hashes: Mapping[str, str]) -> None:
@@ -233,10 +236,22 @@ def _prove(found: Mapping[str, str], hashes: Mapping[str, str]) -> None:
         raise UserError(f"{changed}: changed while it was read; meet the labels again when it is complete")
 
 
+def _told(site: Site, plan: str) -> dict[str, Any]:
+    """What a plan says."""
+    told: dict[str, Any] = json.loads(read_artifact(site.store, plan, PLAN))
+    return told
+
+
 def _touched(site: Site, plan: str) -> list[str]:
     """The windows that a plan names, in order."""
-    touched: list[str] = json.loads(read_artifact(site.store, plan, PLAN))["touched"]
+    touched: list[str] = _told(site, plan)["touched"]
     return touched
+
+
+def _unread(site: Site, plan: str) -> dict[str, str]:
+    """The windows of which a plan does not know whether labels touch them, and why."""
+    unread: dict[str, str] = _told(site, plan).get("unread", {})
+    return unread
 
 
 def _settled(site: Site, plan: str) -> str:

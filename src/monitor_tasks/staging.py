@@ -61,8 +61,7 @@ def awaiting(site: Site, span: Window, captured: Mapping[str, str]) -> Any:
 
     def ids() -> Iterator[Any]:
         for key in (key for name, key in captured.items() if name.startswith("captured")):
-            with site.stored(key) as table:
-                yield from table.batches(["@event_id", "@inference_id"])
+            yield from site.columns(key, ["@event_id", "@inference_id"])
 
     end = _until_labelled(_ground_truth(site), span).end
     first, last = (Window(moment, moment + HOUR).hours(around=1) for moment in (span.start, end - HOUR))
@@ -184,9 +183,13 @@ def pin_baseline(site: Site, name: str, files: Mapping[str, bytes], since: datet
 
 
 def staged(site: Site, name: str, table: Any, model: ModelCard | None) -> Any:
-    """The rows of a stored table as a monitor's stage reads them."""
+    """The rows of a stored table as a monitor's stage reads them.
+
+    Labelled rows keep their event id, as the last column: by it, resamples draw a row as often whatever its cells say.
+    """
     from monitor_tasks.on_tables import explained, without
     from monitor_tasks.tables.captured import features
+    from monitor_tasks.tables.sampling import EVENT_ID
 
     stage = MONITORS[name].stage
     if stage == "explained":
@@ -194,7 +197,9 @@ def staged(site: Site, name: str, table: Any, model: ModelCard | None) -> Any:
             raise UserError(f"{site.name}: model is not set; attribution needs its address")
         settings = site.endpoint.configured()[name]
         return explained(table.whole(), loaded(site, model), expected_columns(site, model), settings)
-    return features(table) if stage == "labelled" else without(features(table), label_names(site.endpoint))
+    if stage == "labelled":
+        return table.select([*features(table).column_names, *(name for name in table.column_names if name == EVENT_ID)])
+    return without(features(table), label_names(site.endpoint))
 
 
 def expected_columns(site: Site, model: ModelCard) -> tuple[str, ...]:

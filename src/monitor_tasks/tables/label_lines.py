@@ -24,6 +24,7 @@ THREADS = 2
 PIECE = 1 << 17
 """Rows that a thread looks at together."""
 TABLES = """
+set preserve_insertion_order = false;
 create temp table lines (key uuid, label varchar, place bigint);
 create temp table predictions (owner integer, key uuid);
 """
