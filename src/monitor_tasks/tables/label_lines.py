@@ -33,13 +33,20 @@ TEXTS = "alter table lines alter key type varchar; alter table predictions alter
 PUT_LINES = "insert into lines select id::{}, label, line + (?::bigint << 40) from batch"
 PUT_PREDICTIONS = "insert into predictions select distinct ?, id::{} from batch"
 FIRST = "select key, min(place) as place, arg_min(label, place) as label from lines group by key"
-FATES = f"""
-select lines.place >> 40 as object,
-    case when lines.place = first.place then 'accepted'
-        when lines.label = first.label then 'duplicate' else 'conflicting' end as fate,
-    count(*) as count
-from lines join ({FIRST}) first using (key) group by all order by all
-"""  # noqa: S608 - nothing of it comes from outside
+FATES = """
+with repeated as materialized (select key from lines group by key having count(*) > 1),
+again as materialized (select lines.* from lines semi join repeated using (key)),
+first as (select key, min(place) as place, arg_min(label, place) as label from again group by key),
+told as (
+    select place, 'accepted' as fate from lines anti join repeated using (key)
+    union all
+    select again.place, case when again.place = first.place then 'accepted'
+        when again.label = first.label then 'duplicate' else 'conflicting' end
+    from again join first using (key)
+)
+select place >> 40 as object, fate, count(*) from told group by all order by all
+"""
+"""Usually few ids are repeated; only of these one looks which came first."""
 TABLE = """select key::varchar as "@label_id", label as "@label", place from {} order by place"""
 
 
