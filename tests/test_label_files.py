@@ -29,8 +29,8 @@ def order(number: int) -> str:
 def large(read: list[int]) -> Iterator[bytes]:
     """A file of 100 MB, every 1000th line of which is broken; `read` gets the sizes of its pieces."""
     for start in range(0, PIECE * PIECES, PIECE):
-        lines = [LINE % (one % 2, order(one), "n" * 160) if one % 1000 else "{\n" for one in range(start, start + PIECE)]
-        text = "".join(lines).encode()
+        numbers, note = range(start, start + PIECE), "n" * 160
+        text = "".join(LINE % (one % 2, order(one), note) if one % 1000 else "{\n" for one in numbers).encode()
         read.append(len(text))
         yield text
 

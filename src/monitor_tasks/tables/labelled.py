@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from monitor_tasks.tables.engine import opened
+from monitor_tasks.tables.files import SAMPLE
 from monitor_tasks.tables.label_lines import PIECE, THREADS, LabelLines, in_pieces
 from monitor_tasks.value import UserError
 from monitor_tasks.window import format_time
@@ -299,9 +300,10 @@ def _met_once(
     if np.count_nonzero(has) < pairs.num_rows:
         return None
     del pairs
+    ids, label = labels["@label_id"].combine_chunks(), _repeating(labels["@label"].combine_chunks())
     with ThreadPoolExecutor(THREADS) as threads:
         shown = [
-            threads.submit(_shown, keys.slice(at, PIECE), labels, place[at : at + PIECE])
+            threads.submit(_shown, keys.slice(at, PIECE), ids, label, place[at : at + PIECE])
             for at in range(0, len(keys), PIECE)
         ]
         pieces = [one.result() for one in shown]
@@ -317,11 +319,18 @@ def _met_once(
     return pa.concat_arrays([pa.array([], pa.string()), *pieces]), counts
 
 
-def _shown(keys: pa.ChunkedArray, labels: pa.Table, place: NDArray[np.int32]) -> pa.Array | None:
+def _shown(keys: pa.ChunkedArray, ids: pa.Array, label: pa.Array, place: NDArray[np.int32]) -> pa.Array | None:
     """The labels at the places, none (null) below 0; None where an id there is another one than the prediction's."""
     places = pa.array(place, mask=place < 0)
-    same = pc.equal(labels["@label_id"].take(places), keys)
-    return labels["@label"].take(places).combine_chunks() if pc.all(same).as_py() is not False else None
+    if pc.all(pc.equal(keys, ids.take(places))).as_py() is False:
+        return None
+    return label.take(places).cast(pa.string())
+
+
+def _repeating(label: pa.Array) -> pa.Array:
+    """The labels by a dictionary, where they repeat: each is then one number to fetch."""
+    first = label.slice(0, SAMPLE)
+    return label.dictionary_encode() if len(first.unique()) <= len(first) // 2 else label
 
 
 def _different(places: NDArray[np.int32], rows: int) -> int:
