@@ -66,7 +66,8 @@ def labels_dag(endpoint: Endpoint) -> DAG:
                 verdicts, failed = restating.restate(site(endpoint), plan, allowed), {}
             except restating.NotRestated as error:
                 verdicts, failed = error.verdicts, error.failed
-            context["ti"].xcom_push("failed", failed)
+            if failed:
+                context["ti"].xcom_push("failed", failed)
             context["ti"].xcom_push("alerts", [one.text for one in verdicts if one.action == "alert"])
             return [
                 {
@@ -85,7 +86,7 @@ def labels_dag(endpoint: Endpoint) -> DAG:
         @task(trigger_rule="none_failed")
         def settle_labels(plan: str | None) -> None:
             if plan:
-                failed = get_current_context()["ti"].xcom_pull("restate_windows", key="failed")
+                failed = get_current_context()["ti"].xcom_pull("restate_windows", key="failed") or {}
                 restating.settle_labels(site(endpoint), plan, failed)
                 if failed:
                     raise AirflowFailException(str(restating.NotRestated(failed)))
