@@ -87,9 +87,7 @@ def labels_dag(endpoint: Endpoint) -> DAG:
         def settle_labels(plan: str | None) -> None:
             if plan:
                 failed = get_current_context()["ti"].xcom_pull("restate_windows", key="failed") or {}
-                restating.settle_labels(site(endpoint), plan, failed)
-                if failed:
-                    raise AirflowFailException(str(restating.NotRestated(failed)))
+                settle(endpoint, plan, failed)
 
         plan = meet_labels()
         asked = restate_windows(plan)
@@ -102,6 +100,13 @@ def labels_dag(endpoint: Endpoint) -> DAG:
         asked >> alert() >> (settled := settle_labels(plan))
         handed_over >> settled
     return dag
+
+
+def settle(endpoint: Endpoint, plan: str, failed: dict[str, str]) -> None:
+    """Notes that a plan is settled but for the windows that failed, which are an error then."""
+    restating.settle_labels(site(endpoint), plan, failed)
+    if failed:
+        raise AirflowFailException(str(restating.NotRestated(failed)))
 
 
 wanted = get_parsing_context().dag_id
