@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Literal, NamedTuple
 
 Side = Callable[[Path], "Callable[[], int | Cost | None]"]
@@ -28,9 +28,12 @@ class Cost(NamedTuple):
     """What was found; two sides that both say so must say the same, else they did not do the same work."""
     note: str = ""
     """What a reader should know of it: versions, what was not counted."""
+    busy: float = 0.0
+    """Seconds of the processors, all threads together: where others use the machine they say more than the clock."""
 
     def __str__(self) -> str:
         time = f"{self.seconds:.2f} s" if self.seconds >= 1 else f"{self.seconds * 1000:.3g} ms"
+        time += f" ({self.busy:.3g} s busy)" if self.busy else ""
         return f"{time}, {self.megabytes:.0f} MB" if self.megabytes else time
 
 
@@ -104,11 +107,11 @@ def here(side: Side, folder: Path) -> Cost:
     """The cost of one side in this process."""
     call = side(folder)
     gc.collect()
-    start = perf_counter()
+    start, busy = perf_counter(), process_time()
     answer = call()
     if isinstance(answer, Cost):
         return answer._replace(megabytes=answer.megabytes or peak())
-    return Cost(perf_counter() - start, peak(), answer)
+    return Cost(perf_counter() - start, peak(), answer, busy=process_time() - busy)
 
 
 def compare(step: Step, folder: Path, rounds: int, cost: Callable[[Side, Path], Cost] = apart) -> list[Row]:
@@ -152,7 +155,7 @@ def _middle(costs: Sequence[Cost | NotMeasured]) -> Cost | NotMeasured:
     if len(known) < len(costs):
         return next(one for one in costs if isinstance(one, NotMeasured))
     seconds, megabytes = median(one.seconds for one in known), median(one.megabytes for one in known)
-    return known[0]._replace(seconds=seconds, megabytes=megabytes)
+    return known[0]._replace(seconds=seconds, megabytes=megabytes, busy=median(one.busy for one in known))
 
 
 def peak(process: str = "self") -> float:

@@ -4,7 +4,9 @@
                                      +-> alert --------------+
 
 ``meet_labels`` finds the windows that labels have reached since the last time; without any, the rest is skipped.
-Until ``settle_labels`` has run, the next run is told of the same windows again. Only addresses and ids travel.
+Until ``settle_labels`` has run, the next run is told of the same windows again. A window that could not be judged
+holds up no other: ``settle_labels`` fails with its name, and the next run is told of it again. Only addresses and ids
+travel.
 """
 
 import logging
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from monitor_connections import site
 
 from monitor_tasks import restating, tasks
@@ -60,7 +62,12 @@ def labels_dag(endpoint: Endpoint) -> DAG:
             allowed = tasks.permission(
                 endpoint, context["params"]["allow_retraining"], context["dag_run"].run_type == "backfill"
             )
-            verdicts = restating.restate(site(endpoint), plan, allowed)
+            try:
+                verdicts, failed = restating.restate(site(endpoint), plan, allowed), {}
+            except restating.NotRestated as error:
+                verdicts, failed = error.verdicts, error.failed
+            if failed:
+                context["ti"].xcom_push("failed", failed)
             context["ti"].xcom_push("alerts", [one.text for one in verdicts if one.action == "alert"])
             return [
                 {
@@ -79,7 +86,8 @@ def labels_dag(endpoint: Endpoint) -> DAG:
         @task(trigger_rule="none_failed")
         def settle_labels(plan: str | None) -> None:
             if plan:
-                restating.settle_labels(site(endpoint), plan)
+                failed = get_current_context()["ti"].xcom_pull("restate_windows", key="failed") or {}
+                settle(endpoint, plan, failed)
 
         plan = meet_labels()
         asked = restate_windows(plan)
@@ -92,6 +100,13 @@ def labels_dag(endpoint: Endpoint) -> DAG:
         asked >> alert() >> (settled := settle_labels(plan))
         handed_over >> settled
     return dag
+
+
+def settle(endpoint: Endpoint, plan: str, failed: dict[str, str]) -> None:
+    """Notes that a plan is settled but for the windows that failed, which are an error then."""
+    restating.settle_labels(site(endpoint), plan, failed)
+    if failed:
+        raise AirflowFailException(str(restating.NotRestated(failed)))
 
 
 wanted = get_parsing_context().dag_id

@@ -21,7 +21,7 @@ from monitor_tasks.report import State, Status
 from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Action, Permission, Verdict
-from monitor_tasks.window import Window, parse_time
+from monitor_tasks.window import HOUR, Window, parse_time
 
 START = parse_time("2026-01-01T00:00:00Z")
 HOURS = [Window(START.replace(hour=hour), START.replace(hour=hour + 1)) for hour in range(4)]
@@ -210,6 +210,90 @@ def test_any_order_of_the_batches_and_any_number_of_runs_end_in_the_same_files(h
         ends.append({f"{one} {window}": shown(place, one, window) for one in AGAIN[:3] for window in HOURS[:3]})
     assert len(ends) == 4
     assert all(end == ends[0] for end in ends)
+
+
+def day(home: Path, hours: int) -> tuple[Site, list[Window]]:
+    """A site with so many judged hours of wide rows that only model quality watches."""
+    random, windows = Random(8), [Window(START + hour * HOUR, START + (hour + 1) * HOUR) for hour in range(hours)]
+    for hour in range(hours):
+        folder = home / f"capture/2026/01/01/{hour:02d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        wide = [captured(hour, number, row(random)[0], "1", random.randbytes(4000).hex()) for number in range(200)]
+        (folder / "part.jsonl").write_text("\n".join(wide) + "\n")
+    place = site(home, lambda _: ENDPOINT.partition("  data_quality")[0] + MODEL_QUALITY)
+    for window in windows:
+        judge(place, window)
+    return place, windows
+
+
+MODEL_QUALITY = "  model_quality: {probability_attribute: probability, minimum_rows: 10}\n"
+
+
+@pytest.mark.parametrize("hours", [3, pytest.param(24, marks=pytest.mark.long)])
+def test_a_day_reads_no_capture_file_again_and_only_ids_of_what_no_label_touches(
+    home: Path, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, windows = day(home, hours)
+    touched = [*range(0, hours, 2)]
+    deliver(home, min(hours, 4), "batch.jsonl", {f"event-{hour}-7": "1" for hour in touched})
+    read = Counter[str]()
+
+    def counted(fetch: Callable[..., Any]) -> Callable[..., Any]:
+        def fetched(self: Store, *asked: Any) -> Any:
+            found = fetch(self, *asked)
+            read[f"{self.address}/{asked[-1]}"] += len(found[0] if isinstance(found, tuple) else found)
+            return found
+
+        return fetched
+
+    for name in ("_first", "_part"):
+        monkeypatch.setattr(Store, name, counted(getattr(Store, name)))
+    assert restated(place) == [f"{hour:02d}" for hour in touched]
+    tables = {address: size for address, size in read.items() if address.endswith("captured.parquet")}
+    assert len(tables) == hours
+    assert not [address for address in read if address.startswith(f"{home}/capture")]
+    for hour, window in enumerate(windows):
+        (table,) = (address for address in tables if f"/{window.end:%Y/%m/%d/%H}/" in address)
+        whole = Path(table).stat().st_size
+        assert whole > 200 * 4000
+        assert (tables[table] >= whole) if hour in touched else (tables[table] < whole / 2)
+
+
+def test_a_window_that_fails_holds_up_no_other_and_is_told_again(home: Path) -> None:
+    place = site(home)
+    for window in HOURS[:3]:
+        judge(place, window)
+    (broken,) = home.glob("artifacts/tiny/captured/2026/01/01/02/revisions/*/captured.parquet")
+    (unreadable,) = home.glob("artifacts/tiny/captured/2026/01/01/03/revisions/*/captured.parquet")
+    sound = {path: path.read_bytes() for path in (broken, unreadable)}
+    last_cell = len(sound[broken]) - 12 - int.from_bytes(sound[broken][-8:-4], "little")
+    broken.write_bytes(sound[broken][:last_cell] + b"?" + sound[broken][last_cell + 1 :])
+    unreadable.write_bytes(b"no table")
+    for hour in range(3):
+        deliver(home, 3, f"{hour}.jsonl", truths(home, hour, range(240)))
+    plan = restating.meet_labels(place)
+    for _ in range(2):
+        with pytest.raises(restating.NotRestated) as told:
+            restating.restate(place, plan, ALLOWED)
+        assert [one.window for one in told.value.verdicts] == [str(HOURS[0])]
+        assert [*told.value.failed] == [str(HOURS[2]), str(HOURS[1])]
+        assert f"{HOURS[1]}: " in str(told.value)
+        assert "its manifest says" in told.value.failed[str(HOURS[1])]
+        assert "captured.parquet: not readable as parquet" in told.value.failed[str(HOURS[2])]
+    assert restating.meet_labels(place) == plan
+    restating.settle_labels(place, plan, told.value.failed)
+    again = restating.meet_labels(place)
+    assert again != plan
+    with pytest.raises(restating.NotRestated) as told:
+        restating.restate(place, again, ALLOWED)
+    assert told.value.verdicts == []
+    for path, content in sound.items():
+        path.write_bytes(content)
+    ended = CliRunner().invoke(cli.app, ["restate", str(home / "endpoint.yaml")])
+    assert (ended.exit_code, str(HOURS[2]) in ended.output) == (2, True)  # by then it is not known what touches it
+    assert restated(place) == ["02"]
+    assert restated(place) == []
+    assert [counts(place, hour)["matched"] for hour in range(3)] == [240, 240, 240]
 
 
 def shown(place: Site, schedule: str, window: Window) -> dict[str, str]:

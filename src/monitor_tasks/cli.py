@@ -108,13 +108,19 @@ def restate(endpoint: Yaml, as_json: AsJson = False) -> int:
     """Judge again every window that labels have reached since; retraining is only ever handed over by Airflow."""
     site = Site(_endpoint(endpoint))
     plan = restating.meet_labels(site)
-    verdicts = restating.restate(site, plan, NO_AIRFLOW) if plan else []
+    failed = None
+    try:
+        verdicts = restating.restate(site, plan, NO_AIRFLOW) if plan else []
+    except restating.NotRestated as error:
+        verdicts, failed = error.verdicts, error
     if plan:
-        restating.settle_labels(site, plan)
+        restating.settle_labels(site, plan, failed.failed if failed else ())
     if as_json:
         out.print_json(data=[one.model_dump(mode="json") for one in verdicts])
-    else:
+    elif verdicts or not failed:
         out.print("\n".join(one.text for one in verdicts) or "no window was touched", markup=False, soft_wrap=True)
+    if failed:
+        raise failed
     return _worst([EXIT[one.status] for one in verdicts]) if verdicts else 0
 
 

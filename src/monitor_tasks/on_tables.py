@@ -1,32 +1,38 @@
 """The verbs that make tables of files in hand: ingest capture files, merge labels, explain, retrain."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from hashlib import sha256
 from math import isnan
 from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor_tasks.endpoint import Records
-from monitor_tasks.io.content import digest
 from monitor_tasks.io.errors import as_ours
 from monitor_tasks.monitors.settings import AttributionSettings
 from monitor_tasks.tables.captured import Source, capture
 from monitor_tasks.tables.explained import explain, predicted
 from monitor_tasks.tables.files import Stored, table_bytes, write_table
-from monitor_tasks.tables.labelled import Awaiting, Meeting, meeting, merged_records
+from monitor_tasks.tables.label_lines import LabelLines
+from monitor_tasks.tables.labelled import Awaiting, Meeting, bounded, meet, merged_records
 from monitor_tasks.tables.labelled import merge as merge_rows
-from monitor_tasks.tables.labels import LABELS, Labels, hours_of
+from monitor_tasks.tables.labels import LABELS, Truths, gather, hours_of
 from monitor_tasks.tables.ledger import Ledger, quarantine_line
+from monitor_tasks.tables.lines import Object
 from monitor_tasks.tables.readings import Span
 from monitor_tasks.tables.sampling import halves, smallest_hashes
 from monitor_tasks.value import UserError
 
 WINDOW = "@window"
+PLAIN = r"^[ !#-\[\]-~]*$"
+"""A text that JSON writes as it is."""
+_PIECE = 1 << 16
+"""Texts that are written together."""
 Files: TypeAlias = dict[str, bytes]
 
 
@@ -57,11 +63,38 @@ def ingested(
         yield found.ledger, files
 
 
+class GroundTruth(NamedTuple):
+    """The lines of label files."""
+
+    lines: LabelLines
+    """Those that can be used."""
+    ledger: Ledger
+    """What became of each."""
+    quarantine: BinaryIO
+    """The others: an open file."""
+
+    def met(self, windows: Sequence[Awaiting]) -> Meeting:
+        """The lines and the windows that they belong to."""
+        return meet(self.lines, windows)
+
+
 @contextmanager
-def met(lines: pa.Table, windows: Sequence[Awaiting]) -> Iterator[Meeting]:
-    """Lines of ground truth and the windows that they belong to; what exceeds the memory lies on disk meanwhile."""
-    with TemporaryDirectory() as spill, meeting(lines, windows, spill=spill) as found:
-        yield found
+def ground_truth(
+    objects: Iterable[Object], columns: tuple[str, str], memory_limit: str = "1GB"
+) -> Iterator[GroundTruth]:
+    """The lines of label files of any size; what exceeds the memory lies on disk meanwhile."""
+    told = "joining the lines of the label files with the predictions"
+    with ExitStack() as opened:
+        try:
+            spill, quarantine = opened.enter_context(TemporaryDirectory()), opened.enter_context(TemporaryFile())
+            lines = opened.enter_context(bounded(lambda: told, memory_limit, spill))
+            ledger = gather(
+                Truths(objects, columns, TemporaryFile), lines, lambda one: quarantine.write(quarantine_line(one))
+            )
+            quarantine.flush()
+        except OSError as error:
+            raise as_ours(gettempdir(), error) from error
+        yield GroundTruth(lines, ledger, quarantine)
 
 
 def merge(captured: pa.Table, labels: pa.Table, names: tuple[str, ...], record: Records | None = None) -> Files:
@@ -71,7 +104,7 @@ def merge(captured: pa.Table, labels: pa.Table, names: tuple[str, ...], record: 
     """
     with TemporaryDirectory() as spill:
         merged = merge_rows(captured, labels, names, spill=spill)
-    told = {"coverage": merged.counts.coverage, "newest_hour": max(hours_of(labels), default="") or None}
+    told = {"coverage": merged.counts.coverage, "newest_hour": pc.max(hours_of(labels)).as_py() or None}
     counts = {"schema_version": 2, **merged.counts._asdict(), **told}
     files = {"labelled.parquet": table_bytes(merged.table), "labels.json": json.dumps(counts, indent=2).encode()}
     if record is None:
@@ -82,15 +115,35 @@ def merge(captured: pa.Table, labels: pa.Table, names: tuple[str, ...], record: 
 
 def hash_of_labels(labels: pa.Table) -> str:
     """Hash of a window's labels, in the order in which they count, whatever the files are called that they lie in."""
-    columns = [labels[name].to_pylist() for name in ("@label_id", "@label")]
-    return digest(json.dumps([*columns, hours_of(labels)]).encode())
+    found = sha256()
+    columns = (labels["@label_id"], labels["@label"], hours_of(labels))
+    for place, column in enumerate(columns):
+        lists = (_json_list(piece) for chunk in column.chunks for piece in _pieces(chunk))
+        found.update(b", [" if place else b"[[")
+        for number, text in enumerate(lists):
+            found.update(b", " * (number > 0) + text)
+        found.update(b"]")
+    found.update(b"]")
+    return found.hexdigest()
 
 
-def label_files(labels: Labels, **told: Any) -> dict[str, bytes]:
+def _pieces(column: pa.Array) -> Iterator[pa.Array]:
+    return (column.slice(start, _PIECE) for start in range(0, len(column), _PIECE))
+
+
+def _json_list(texts: pa.Array) -> bytes:
+    """What stands between the brackets of a JSON list."""
+    if pc.all(pc.match_substring_regex(texts, PLAIN)).as_py():
+        joined: str = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), '", "')[0].as_py()
+        return f'"{joined}"'.encode()
+    return json.dumps(texts.to_pylist())[1:-1].encode()
+
+
+def label_files(found: GroundTruth, **told: Any) -> dict[str, bytes | BinaryIO]:
     """What became of each line of ground truth, and those in quarantine."""
     return {
-        "ground_truth.json": json.dumps({**labels.ledger.told, **told}, indent=2).encode(),
-        "quarantined_labels.jsonl": b"".join(map(quarantine_line, labels.quarantined)),
+        "ground_truth.json": json.dumps({**found.ledger.told, **told}, indent=2).encode(),
+        "quarantined_labels.jsonl": found.quarantine,
     }
 
 

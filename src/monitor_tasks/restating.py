@@ -5,12 +5,14 @@ A plan that was not settled hands its windows on to the next one, so a run that 
 """
 
 import json
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from monitor_tasks import tasks
+from monitor_tasks.io.content import digest_of
 from monitor_tasks.io.executions import Execution, newest, read_artifact, read_manifest
 from monitor_tasks.io.store import Exists, hour_folder
 from monitor_tasks.monitors.settings import MONITORS
@@ -22,6 +24,7 @@ from monitor_tasks.window import Window
 
 PLAN, TOUCHED = "ground_truth.json", "touched.parquet"
 REPLACED = Permission(retraining=False, because="the model was replaced after this window")
+log = logging.getLogger(__name__)
 _HOUR = re.compile(r"object (\d{4}/\d\d/\d\d/\d\d)/")
 
 
@@ -38,7 +41,7 @@ class Judged(NamedTuple):
 
 def meet_labels(site: Site) -> str:
     """Which windows the labels touch that arrived since the last time: the plan; empty where there is nothing to do."""
-    from monitor_tasks.on_tables import label_files, met, together
+    from monitor_tasks.on_tables import label_files, together
 
     if site.endpoint.ground_truth and site.endpoint.ground_truth.start_time_offset:
         raise UserError(f"{site.name}: ground_truth has offsets: labelled windows lie in the past, none is restated")
@@ -48,45 +51,73 @@ def meet_labels(site: Site) -> str:
         return ""
     captures = {**{one: judged.captured for one, judged in windows.items()}, **_neighbours(site, windows)}
     objects = label_objects(site, Window(min(windows).start, max(windows).end))
-    inputs = label_inputs(site, objects) | {
+    hashes = {one.name: digest_of(one.chunks()) for one in objects}
+    inputs = label_inputs(site, hashes) | {
         f"captured {'' if one in windows else 'beside '}{one}": key for one, key in captures.items()
     }
     before = read_manifest(site.store, former).inputs if former else {}
     if {**before, "after": ""} == {**inputs, "after": ""}:
         plan = Execution(site.store, _folder(site), before).committed() or former
-        return plan if _unsettled(site, plan) else ""
-    labels, known = labels_in(site, objects), _unsettled(site, former)
-    with met(labels.lines, [awaiting(site, one, {"captured": key}) for one, key in captures.items()]) as found:
-        of_window = {one: found.labels(place) for place, one in enumerate(windows)}
-        matched = found.matched_labels
-    touched = {one: of_window[one] for one, judged in windows.items()
-               if str(one) in known or not _rests_on(site, one, judged, of_window[one])}  # fmt: skip
-    told = {"matched_labels": matched, "orphan": labels.table.num_rows - matched,
-            "touched": [str(one) for one in touched]}  # fmt: skip
-    files = {**label_files(labels, **told), TOUCHED: together({str(one): rows for one, rows in touched.items()})}
-    execution = Execution(site.store, _folder(site), {**inputs, "after": former})
-    plan = execution.commit(files, shown=(PLAN, "quarantined_labels.jsonl"))
-    return plan if touched else ""
+        if not _left_over(site, plan):
+            return plan if _unsettled(site, plan) else ""
+    with labels_in(site, objects) as found:
+        _prove(found.ledger.objects, hashes)
+        unread: dict[str, str] = {}
+        meeting = found.met([_expecting(site, one, key, unread) for one, key in captures.items()])
+        matched, known = meeting.matched_labels, _unsettled(site, former)
+        labels = ((one, meeting.labels(owner)) for owner, one in enumerate(windows) if str(one) not in unread)
+        touched = {str(one): rows for one, rows in labels
+                   if str(one) in known or not _rests_on(site, one, windows[one], rows)}  # fmt: skip
+        told = {"matched_labels": matched, "orphan": found.ledger.totals["accepted"] - matched,
+                "touched": [*touched], "unread": unread}  # fmt: skip
+        files = {**label_files(found, **told), TOUCHED: together(touched)}
+        execution = Execution(site.store, _folder(site), {**inputs, "after": former})
+        plan = execution.commit(files, shown=(PLAN, "quarantined_labels.jsonl"))
+    return plan if touched or unread else ""
+
+
+class NotRestated(UserError):
+    """Some windows of a plan could not be judged again; the others were."""
+
+    def __init__(self, failed: Mapping[str, str], verdicts: Sequence[Verdict] = ()) -> None:
+        """Why, by window; and the verdicts of the others."""
+        told = "; ".join(f"{window}: {because}" for window, because in failed.items())
+        super().__init__(f"not judged again with their labels, and left to the next plan: {told}")
+        self.failed, self.verdicts = dict(failed), list(verdicts)
 
 
 def restate(site: Site, plan: str, permission: Permission) -> list[Verdict]:
-    """Every window that the plan names, with its labels, judged again; run again, it executes nothing."""
+    """Every window that the plan names, with its labels, judged again; run again, it executes nothing.
+
+    Raises:
+        NotRestated: some could not be; those are left to the next plan where `settle_labels` is told of them.
+    """
     from monitor_tasks.on_tables import apart
 
     labels, verdicts, now = site.table(plan, TOUCHED), [], site.model(site.reported()[-1])
+    failed = _unread(site, plan)
     for name in _touched(site, plan):
         window = Window.parse(name)
-        is_past = permission.retraining and site.model(window) != now
-        if former := _judged(site, window):
-            allowed = REPLACED if is_past else permission
-            verdicts.append(_judged_again(site, window, former, apart(labels, name), allowed))
+        try:
+            is_past = permission.retraining and site.model(window) != now
+            if former := _judged(site, window):
+                allowed = REPLACED if is_past else permission
+                verdicts.append(_judged_again(site, window, former, apart(labels, name), allowed))
+        except Exception as error:
+            log.exception("%s: %s could not be judged again", site.name, name)
+            failed[name] = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    if failed:
+        raise NotRestated(failed, verdicts)
     return verdicts
 
 
-def settle_labels(site: Site, plan: str) -> None:
-    """Notes that what the plan's windows led to was handed over; until then the next plan names them again."""
+def settle_labels(site: Site, plan: str, left_over: Iterable[str] = ()) -> None:
+    """Notes that what the plan's windows led to was handed over; until then the next plan names them again.
+
+    It names those again, too, that are left over: they could not be judged.
+    """
     with suppress(Exists):
-        site.store.create(_settled(site, plan), plan.encode())
+        site.store.create(_settled(site, plan), "\n".join([plan, *left_over]).encode())
 
 
 def history(site: Site, window: Window) -> list[dict[str, Any]]:
@@ -201,15 +232,52 @@ def _neighbours(site: Site, windows: Iterable[Window]) -> dict[Window, str]:
 
 
 def _unsettled(site: Site, plan: str) -> frozenset[str]:
-    """The windows of a plan that was not settled."""
+    """The windows of a plan that was not settled, or those that a settled one has left over."""
     is_open = plan and not site.store.has(_settled(site, plan))
-    return frozenset(_touched(site, plan) if is_open else ())
+    return frozenset((*_touched(site, plan), *_unread(site, plan))) if is_open else _left_over(site, plan)
+
+
+def _left_over(site: Site, plan: str) -> frozenset[str]:
+    """The windows that a settled plan has left over."""
+    is_settled = plan and site.store.has(_settled(site, plan))
+    return frozenset(site.store.get(_settled(site, plan)).decode().split("\n")[1:] if is_settled else ())
+
+
+def _expecting(site: Site, window: Window, captured: str, unread: dict[str, str]) -> Any:
+    """A window whose labels are looked for; one whose rows cannot be read is noted with the reason, and has none."""
+    found = awaiting(site, window, {"captured": captured})
+
+    def ids() -> Iterator[Any]:
+        try:
+            yield from found.ids()
+        except UserError as error:
+            unread[str(window)] = str(error)
+
+    return found._replace(ids=ids)
+
+
+def _prove(found: Mapping[str, str], hashes: Mapping[str, str]) -> None:
+    """Lets no label file pass that is not what it was when it was hashed."""
+    if changed := next((name for name, sha256 in found.items() if sha256 != hashes[name]), ""):
+        raise UserError(f"{changed}: changed while it was read; meet the labels again when it is complete")
+
+
+def _told(site: Site, plan: str) -> dict[str, Any]:
+    """What a plan says."""
+    told: dict[str, Any] = json.loads(read_artifact(site.store, plan, PLAN))
+    return told
 
 
 def _touched(site: Site, plan: str) -> list[str]:
     """The windows that a plan names, in order."""
-    touched: list[str] = json.loads(read_artifact(site.store, plan, PLAN))["touched"]
+    touched: list[str] = _told(site, plan)["touched"]
     return touched
+
+
+def _unread(site: Site, plan: str) -> dict[str, str]:
+    """The windows of which a plan does not know whether labels touch them, and why."""
+    unread: dict[str, str] = _told(site, plan).get("unread", {})
+    return unread
 
 
 def _settled(site: Site, plan: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -66,6 +66,16 @@ class Site:
 
         with in_a_file(lambda file: read_artifact_to(self.store, key, name, file)) as file:
             yield Stored.in_file(file, name)
+
+    def columns(self, key: str, columns: Sequence[str], name: str = "captured.parquet") -> Iterator[Any]:
+        """Some columns of a table that an execution wrote, batch by batch: no more of its file is read than they take.
+
+        So its hash is not proven; whoever writes something down reads it by ``stored``.
+        """
+        from monitor_tasks.tables.files import Stored
+
+        with self.store.ranged(key.removesuffix(MANIFEST) + name) as file:
+            yield from Stored.in_file(file, name).batches(columns)
 
     def table(self, key: str, name: str = "captured.parquet") -> Any:
         """A table that an execution wrote, as an Arrow table."""

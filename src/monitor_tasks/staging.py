@@ -1,8 +1,10 @@
 """Staging: the rows as each monitor's stage reads them, and the baseline that they suggest."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from monitor_tasks.configuration import without_addresses
@@ -23,26 +25,28 @@ def label_names(endpoint: Endpoint) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def label_objects(site: Site, span: Window) -> list[tuple[str, bytes]]:
-    """Every label file that may hold labels of the rows in a span."""
+def label_objects(site: Site, span: Window) -> list[Any]:
+    """Every label file that may hold labels of the rows in a span, as objects that are read in pieces."""
+    from monitor_tasks.tables.lines import Object
+
     settings = _ground_truth(site)
     try:
         found = storage.list_objects(settings.address, site.credentials, _until_labelled(settings, span))
     except storage.Missing:
         return []
-    return [(key, store.get(key)) for store, key in found]
+    return [Object(key, partial(store.chunks, key)) for store, key in found]
 
 
-def label_inputs(site: Site, objects: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    """All that the labels in label files are a function of."""
-    return {f"object {key}": digest(content) for key, content in objects} | {"columns": ",".join(_columns(site))}
+def label_inputs(site: Site, hashes: Mapping[str, str]) -> dict[str, str]:
+    """All that the labels in label files are a function of; `hashes` are the files' by their names."""
+    return {f"object {key}": sha256 for key, sha256 in hashes.items()} | {"columns": ",".join(_columns(site))}
 
 
-def labels_in(site: Site, objects: Iterable[tuple[str, bytes]]) -> Any:
+def labels_in(site: Site, objects: list[Any]) -> AbstractContextManager[Any]:
     """The labels in label files, and what became of each line."""
-    from monitor_tasks.tables.labels import read_labels
+    from monitor_tasks.on_tables import ground_truth
 
-    return read_labels(objects, _columns(site))
+    return ground_truth(objects, _columns(site))
 
 
 def _columns(site: Site) -> tuple[str, str]:
@@ -57,8 +61,7 @@ def awaiting(site: Site, span: Window, captured: Mapping[str, str]) -> Any:
 
     def ids() -> Iterator[Any]:
         for key in (key for name, key in captured.items() if name.startswith("captured")):
-            with site.stored(key) as table:
-                yield from table.batches(["@event_id", "@inference_id"])
+            yield from site.columns(key, ["@event_id", "@inference_id"])
 
     end = _until_labelled(_ground_truth(site), span).end
     first, last = (Window(moment, moment + HOUR).hours(around=1) for moment in (span.start, end - HOUR))
@@ -180,9 +183,13 @@ def pin_baseline(site: Site, name: str, files: Mapping[str, bytes], since: datet
 
 
 def staged(site: Site, name: str, table: Any, model: ModelCard | None) -> Any:
-    """The rows of a stored table as a monitor's stage reads them."""
+    """The rows of a stored table as a monitor's stage reads them.
+
+    Labelled rows keep their event id, as the last column: by it, resamples draw a row as often whatever its cells say.
+    """
     from monitor_tasks.on_tables import explained, without
     from monitor_tasks.tables.captured import features
+    from monitor_tasks.tables.sampling import EVENT_ID
 
     stage = MONITORS[name].stage
     if stage == "explained":
@@ -190,7 +197,9 @@ def staged(site: Site, name: str, table: Any, model: ModelCard | None) -> Any:
             raise UserError(f"{site.name}: model is not set; attribution needs its address")
         settings = site.endpoint.configured()[name]
         return explained(table.whole(), loaded(site, model), expected_columns(site, model), settings)
-    return features(table) if stage == "labelled" else without(features(table), label_names(site.endpoint))
+    if stage == "labelled":
+        return table.select([*features(table).column_names, *(name for name in table.column_names if name == EVENT_ID)])
+    return without(features(table), label_names(site.endpoint))
 
 
 def expected_columns(site: Site, model: ModelCard) -> tuple[str, ...]:

@@ -55,15 +55,15 @@ def ingest_capture(site: Site, window: Window) -> str:
 
 def merge_labels(site: Site, window: Window, captured: str) -> str:
     """The captured rows with the labels that have arrived, and the counts of what matched."""
-    from monitor_tasks.on_tables import label_files, met
+    from monitor_tasks.on_tables import label_files
 
     span, captures = site.endpoint.labelled_span(window), sources(site, window, captured)
-    objects = label_objects(site, span)
-    labels, read = labels_in(site, objects), site.execution("labels", window, label_inputs(site, objects))
-    if not read.committed():
-        read.commit(label_files(labels), shown=("ground_truth.json",))
-    with met(labels.lines, [awaiting(site, span, captures)]) as found:
-        return merged(site, window, captures, found.labels(0))
+    with labels_in(site, label_objects(site, span)) as found:
+        read = site.execution("labels", window, label_inputs(site, found.ledger.objects))
+        if not read.committed():
+            read.commit(label_files(found), shown=("ground_truth.json",))
+        labels = found.met([awaiting(site, span, captures)]).labels(0)
+    return merged(site, window, captures, labels)
 
 
 def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = "") -> str:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor_tasks.tables import labelled
 from monitor_tasks.tables.captured import METADATA, capture
 from monitor_tasks.tables.files import table_bytes
 from monitor_tasks.tables.labelled import Awaiting, Counts, Merged, meeting, merge
@@ -173,14 +174,25 @@ def test_many_ids_meet_in_the_order_of_the_predictions() -> None:
 
 def test_what_exceeds_the_memory_is_spilled_and_nothing_else_changes(tmp_path: Path) -> None:
     ids = identifiers(200_000)
-    rows, labels = predictions(*((one, None) for one in ids)), truths(*((one, one[:2]) for one in reversed(ids)))
+    rows, twice = predictions(*((one, None) for one in ids)), (ids[7], "another label")
+    labels = truths(*((one, one[:2]) for one in reversed(ids)), twice)
     usual = merge(rows, labels, ["label"])
-    spilled = merge(rows, labels, ["label"], memory_limit="42MB", spill=str(tmp_path))
+    spilled = merge(rows, labels, ["label"], memory_limit="52MB", spill=str(tmp_path))
     assert table_bytes(spilled.table) == table_bytes(usual.table)
-    assert spilled.counts == usual.counts
+    assert spilled.counts == usual.counts == Counts(200_000, 200_000, 0, 0, 200_000, conflicting=1)
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(UserError, match=r"200000 predictions with 200000 labels needs more than 42MB of memory"):
-        merge(rows, labels, ["label"], memory_limit="42MB")
+    with pytest.raises(UserError, match=r"200000 predictions with 200001 labels needs more than 52MB of memory"):
+        merge(rows, labels, ["label"], memory_limit="52MB")
+
+
+def test_two_ids_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelled, "PAIRS", labelled.PAIRS.replace("hash(key)", "1").replace('hash("@label_id")', "1"))
+    for ids, pairs in (("a", "b"), ("ab", "b"), ("b", "ab"), ("ba", "abc")):
+        rows, labels = predictions(*((one, None) for one in ids)), truths(*((one, one * 2) for one in pairs))
+        merged = merge(rows, labels, ["label"])
+        assert found(merged) == [one * 2 if one in pairs else None for one in ids]
+        met = len({*ids} & {*pairs})
+        assert merged.counts == Counts(len(ids), met, len(ids) - met, 0, met, 0)
 
 
 def awaiting(ids: list[str], start: str = "2026/01/01/00", stop: str = "2026/01/01/05", size: int = 50_000) -> Awaiting:

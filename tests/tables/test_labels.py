@@ -4,17 +4,19 @@ import gzip
 import json
 import random
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_tasks.tables.files import table_bytes
 from monitor_tasks.tables.labels import LABELS, LabelReason, Labels, parse_label, read_labels
 from monitor_tasks.tables.ledger import quarantine_line
+from monitor_tasks.tables.payloads import Unusable
 from monitor_tasks.value import UserError
 
 
@@ -167,6 +169,7 @@ ARRIVALS = st.lists(
 )
 
 
+@settings(max_examples=30)
 @given(ARRIVALS, st.randoms(use_true_random=False))
 def test_every_line_has_one_fate_and_the_order_of_objects_does_not_matter(
     arrivals: list[tuple[str, tuple[str, str] | None]], chance: random.Random
@@ -195,6 +198,29 @@ def test_every_line_has_one_fate_and_the_order_of_objects_does_not_matter(
     assert table_bytes(turned.table) == table_bytes(found.table)
     assert turned.ledger.to_json() == found.ledger.to_json()
     assert turned.quarantined == found.quarantined
+
+
+TEXT = st.text(st.sampled_from('abz01 ,.-"\\\n\té\u2003{'), max_size=6)
+ALIKE = st.builds(truth, TEXT, TEXT | st.integers().map(str), st.sampled_from(["CSV", "JSON"]), note=TEXT)
+RAW = '{"groundTruthData":{"data":"%s","encoding":"CSV"},"eventMetadata":{"eventId":"%s"}}'
+PLAIN = st.tuples(TEXT | st.integers().map(str), TEXT).map(lambda pair: (RAW % pair).encode())
+STRANGE = st.sampled_from([b"{", b"1", b"\xff", truth("a", "1\n"), truth("a") + b" ", b" " + truth("b"), b""])
+
+
+@settings(max_examples=60)
+@given(st.lists(PLAIN | ALIKE | STRANGE, max_size=12), st.sampled_from([b"\n", b"\r\n"]))
+def test_lines_that_look_alike_are_what_each_of_them_is_by_itself(lines: list[bytes], end: bytes) -> None:
+    text = end.join(lines)
+    found, expected = read_labels([("o.jsonl", text)]), list[tuple[int, str, str]]()
+    for number, line in enumerate(text.split(b"\n"), 1):
+        with suppress(Unusable, UnicodeDecodeError):
+            line.decode()
+            expected.append((number, *parse_label(line.strip())))
+    columns = (found.lines[name].to_pylist() for name in ("@label_line", "@label_id", "@label"))
+    assert [*zip(*columns, strict=True)] == expected
+    blank = sum(not line.strip() for line in text.split(b"\n"))
+    assert len(found.quarantined) == text.count(b"\n") + 1 - blank - len(expected)
+    assert [one.place.line for one in found.quarantined] == sorted(one.place.line for one in found.quarantined)
 
 
 def parquet(**columns: Any) -> bytes:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from io import BytesIO
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -29,6 +29,10 @@ T = TypeVar("T")
 
 SINGLE = 8 * CHUNK
 """Up to here an object goes out in one request, which alone the store can refuse where something is already."""
+
+
+BUFFER = 1 << 16
+"""Bytes that are fetched at least from a file that is read here and there."""
 
 
 class Entry(NamedTuple):
@@ -85,6 +89,20 @@ class Store:
         for start in range(0, size, CHUNK):
             part = {"range": (start, min(start + CHUNK, size)), "if_match": version}
             yield self._asked(key, partial(self._part, part))
+
+    def ranged(self, key: str) -> BufferedReader:
+        """The object at `key` as a file of which no more is fetched than is read from it.
+
+        Raises:
+            Missing, Refused, Unreachable: it cannot be had; reading may raise them, too.
+        """
+        found = self._asked(key, lambda path: obstore.head(self._opened(), path))
+
+        def part(start: int, end: int) -> bytes:
+            asked = {"range": (start, end), "if_match": found["e_tag"]}
+            return self._asked(key, partial(self._part, asked))
+
+        return BufferedReader(_Ranged(part, found["size"]), BUFFER)
 
     def put(self, key: str, content: Content) -> None:
         """Writes the object, replacing what is there; never visible half-written. An open file is streamed."""
@@ -204,6 +222,36 @@ class Store:
                 raise FileNotFoundError(errno.ENOENT, "no such folder")
             self._store = LocalStore(self._local)
         return self._store
+
+
+class _Ranged(RawIOBase):
+    """A file in a store; all that is read of it is of one version."""
+
+    def __init__(self, part: Callable[[int, int], bytes], size: int) -> None:
+        """A file of `size` bytes; `part` fetches those from one place until before another."""
+        self._part, self._size, self._at = part, size, 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        """Goes to a place, and says where that is."""
+        self._at = offset + {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads as much as the buffer holds, or is left."""
+        end = min(self._at + len(buffer), self._size)
+        if end <= self._at:
+            return 0
+        piece = self._part(self._at, end)
+        buffer[: len(piece)], self._at = piece, end
+        return len(piece)
 
 
 def open_object(address: str, credentials: Credentials | None = None) -> tuple[Store, str]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 
 def opened(memory: str, threads: int, spill: str = "") -> duckdb.DuckDBPyConnection:
-    """A database in memory that holds at most so much of it, spills into a folder, and fetches nothing."""
+    """A database in memory that holds at most so much of it, spills into a folder, fetches nothing, and is silent."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
         "threads": threads,
@@ -17,7 +17,9 @@ def opened(memory: str, threads: int, spill: str = "") -> duckdb.DuckDBPyConnect
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
-    return duckdb.connect(":memory:", config=settings)
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("set enable_progress_bar = false")
+    return connection
 
 
 class Engine:

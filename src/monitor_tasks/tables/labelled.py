@@ -8,6 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -15,28 +16,33 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from monitor_tasks.tables.engine import opened
-from monitor_tasks.tables.labels import LABELS
+from monitor_tasks.tables.files import SAMPLE
+from monitor_tasks.tables.label_lines import PIECE, THREADS, LabelLines, in_pieces
 from monitor_tasks.value import UserError
 from monitor_tasks.window import format_time
 
-THREADS = 2
 ROWS = 1 << 14
 """Rows that are written as records at a time."""
 
-KEY = """coalesce(nullif("@inference_id"::varchar, ''), "@event_id"::varchar)"""
-"""What a label's id is compared with."""
-JOIN = f"""
+PAIRS = """
+select captured.row as row, labels.row as place
+from (select row, hash(key) as hash from captured where key is not null) captured
+join (select row, hash("@label_id") as hash from labels) labels using (hash)
+limit ?
+"""
+"""Who may belong together: that ids of one hash are the same is seen when they are shown."""
+ALONE = "select count(key), count(distinct {}) from alone"
+JOIN = """
 create temp table joined as
 with accepted as (
     select "@label_id" as key, min_by("@label", ("@label_object", "@label_line", "@label")) as label
     from labels group by key
-), predictions as (
-    select row, {KEY} as key from captured
 )
-select row, key, label from predictions left join accepted using (key)
-"""  # noqa: S608 - nothing of it comes from outside
+select row, key, label from captured left join accepted using (key)
+"""
 
 COUNT = """
 select
@@ -51,25 +57,20 @@ select
 from joined
 """
 
-PUT = f"insert into predictions select distinct ?, {KEY} from batch"  # noqa: S608 - nothing of it comes from outside
-MEET = """
-create temp table objects as
-    select object, row_number() over (order by object) as number
-    from (select distinct "@label_object" as object from lines);
+REACHABLE = """
 create temp table reachable as
-    select place, object, number from objects join reaches on (object >= start and object < stop)
-        or not regexp_matches(object, '^[0-9]{4}/[0-9]{2}/[0-9]{2}/[0-9]{2}/');
-create temp table met as
-    select predictions.place as place, "@label_id", "@label", min(number * (1::bigint << 40) + "@label_line") as first
-    from lines join predictions on "@label_id" = key
-    join reachable on reachable.place = predictions.place and object = "@label_object"
-    group by predictions.place, "@label_id", "@label"
+    select owner, number from objects join reaches on (object >= start and object < stop)
+        or not regexp_matches(object, '^[0-9]{4}/[0-9]{2}/[0-9]{2}/[0-9]{2}/')
 """
-"""A line's object and number are one integer, so that the first one is found without comparing names."""
+MET = """
+create temp table met as
+    select owner, key, label, min(place) as place
+    from lines join predictions using (key) join reachable using (owner)
+    where number = place >> 40
+    group by owner, key, label
+"""
 OF_WINDOW = """
-select "@label_id", "@label", object as "@label_object", first & ((1::bigint << 40) - 1) as "@label_line"
-from met join objects on number = first >> 40 where place = ?
-order by "@label_id", first, "@label"
+select key::varchar as "@label_id", label as "@label", place from met where owner = ? order by key, place, label
 """
 
 
@@ -116,53 +117,87 @@ class Awaiting(NamedTuple):
 class Meeting:
     """Lines of ground truth that have met the predictions of many windows at once."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, lines: LabelLines) -> None:
         """Reads off a database in which they have met."""
-        self._connection = connection
+        self._lines = lines
 
-    def labels(self, place: int) -> pa.Table:
-        """The labels of one window, by its place: columns of `LABELS`, one row an id and label, sorted by id."""
-        found: pa.Table = self._connection.sql(OF_WINDOW, params=[place]).to_arrow_table()
-        return found.cast(LABELS).combine_chunks()
+    def labels(self, owner: int) -> pa.Table:
+        """The labels of one window, by its number: columns of `LABELS`, one row an id and label, sorted by id."""
+        return self._lines.named(self._lines.connection.sql(OF_WINDOW, params=[owner]).to_arrow_table())
 
     @property
     def matched_labels(self) -> int:
         """How many ids with a label at least one prediction of any window bears."""
-        ((count,),) = self._connection.execute('select count(distinct "@label_id") from met').fetchall()
+        ((count,),) = self._lines.connection.execute("select count(distinct key) from met").fetchall()
         return int(count)
 
 
-@contextmanager
-def meeting(
-    lines: pa.Table, windows: Sequence[Awaiting], memory_limit: str = "1GB", spill: str = ""
-) -> Iterator[Meeting]:
+def meet(lines: LabelLines, windows: Sequence[Awaiting]) -> Meeting:
     """Lets lines of ground truth meet the predictions that they belong to, window by window.
 
     Args:
-        lines: Rows of `monitor_tasks.tables.labels.LABELS`; in hour folders or, in one file, of every window.
-        windows: The windows, told by their places; one label may belong to several.
+        lines: In hour folders or, in one file, of every window.
+        windows: The windows, told by their numbers; one label may belong to several.
+    """
+    lines.settle()
+    for owner, window in enumerate(windows):
+        for batch in window.ids():
+            lines.expect(owner, keys_of(batch))
+    reaches = {"owner": [*range(len(windows))], "start": [one.start for one in windows],
+               "stop": [one.stop for one in windows]}  # fmt: skip
+    types = {"owner": pa.int32(), "start": pa.string(), "stop": pa.string()}
+    objects = {"object": pa.array(lines.objects, pa.string()), "number": pa.array(np.arange(len(lines.objects)))}
+    connection = lines.connection
+    connection.register("reaches", pa.table({name: pa.array(reaches[name], type_) for name, type_ in types.items()}))
+    connection.register("objects", pa.table(objects))
+    connection.execute(REACHABLE)
+    connection.execute(MET)
+    return Meeting(lines)
+
+
+@contextmanager
+def bounded(what: Callable[[], str], memory_limit: str, spill: str) -> Iterator[LabelLines]:
+    """An empty database for lines of ground truth.
+
+    Args:
+        what: Tells what it was needed for.
         memory_limit: How much DuckDB may hold in memory.
         spill: A folder for what exceeds it, which the caller makes and removes; empty: nothing is spilled.
 
     Raises:
         UserError: the memory does not suffice.
     """
-    with opened(memory_limit, THREADS, spill) as connection:
-        try:
-            connection.execute("create temp table predictions (place integer, key varchar)")
-            for place, window in enumerate(windows):
-                for batch in window.ids():
-                    connection.register("batch", batch)
-                    connection.execute(PUT, [place])
-            columns = [list(range(len(windows))), [one.start for one in windows], [one.stop for one in windows]]
-            types = (pa.int32(), pa.string(), pa.string())
-            reaches = [pa.array(column, type_) for column, type_ in zip(columns, types, strict=True)]
-            connection.register("reaches", pa.table(reaches, ["place", "start", "stop"]))
-            connection.register("lines", lines)
-            connection.execute(MEET)
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-            raise _too_much(f"{len(windows)} windows", lines.num_rows, memory_limit, spill, error) from error
-        yield Meeting(connection)
+    try:
+        with opened(memory_limit, THREADS, spill) as connection, LabelLines(connection) as lines:
+            yield lines
+    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        raise too_much(what(), memory_limit, spill, error) from error
+
+
+@contextmanager
+def meeting(
+    labels: pa.Table, windows: Sequence[Awaiting], memory_limit: str = "1GB", spill: str = ""
+) -> Iterator[Meeting]:
+    """Rows of `monitor_tasks.tables.labels.LABELS` that have met predictions, as in `meet`.
+
+    Raises:
+        UserError: the memory does not suffice.
+    """
+    told = f"joining {len(windows)} windows with {labels.num_rows} labels"
+    with bounded(lambda: told, memory_limit, spill) as lines:
+        for name in sorted(labels["@label_object"].unique().to_pylist()):
+            of_object = labels.filter(pc.field("@label_object") == name).combine_chunks()
+            for rows in of_object.to_batches(PIECE):
+                lines.put(name, rows["@label_id"], rows["@label"], rows["@label_line"])
+        yield meet(lines, windows)
+
+
+def keys_of(ids: pa.Table) -> pa.ChunkedArray:
+    """What a label's id is compared with: the inference id of each row, or its event id where it has none."""
+    events, inferences = (ids[name].cast(pa.string()) for name in ("@event_id", "@inference_id"))
+    if inferences.null_count == len(inferences):
+        return events
+    return pc.if_else(pc.equal(inferences, "").fill_null(True), events, inferences)
 
 
 def merge(
@@ -189,11 +224,11 @@ def merge(
                 f"the captured table has a column {name!r} already, so the label cannot be called that; give the label "
                 "another name (ground_truth_attribute of model_quality, label of bias) or rename the captured column"
             )
-    ids = captured.select(["@event_id", "@inference_id"]).append_column("row", pa.array(np.arange(captured.num_rows)))
     try:
-        label, counts = _joined(ids, labels, memory_limit, spill)
+        label, counts = _joined(keys_of(captured), labels, memory_limit, spill)
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-        raise _too_much(f"{captured.num_rows} predictions", labels.num_rows, memory_limit, spill, error) from error
+        told = f"joining {captured.num_rows} predictions with {labels.num_rows} labels"
+        raise too_much(told, memory_limit, spill, error) from error
     table = captured
     for name in dict.fromkeys(names):
         table = table.append_column(pa.field(name, pa.string()), label)
@@ -235,19 +270,79 @@ def _csv(cells: Sequence[str | None]) -> str:
     return line.getvalue()
 
 
-def _joined(ids: pa.Table, labels: pa.Table, memory_limit: str, spill: str) -> tuple[pa.Array, Counts]:
+def _joined(keys: pa.ChunkedArray, labels: pa.Table, memory_limit: str, spill: str) -> tuple[pa.Array, Counts]:
     """The label of every row, in the order of the rows and in one piece, so that the same rows give the same bytes."""
     with opened(memory_limit, THREADS, spill) as connection:
-        connection.register("captured", ids)
-        connection.register("labels", labels)
+        connection.execute("set preserve_insertion_order = false")  # rows are told by their numbers
+        for name, table in {"captured": pa.table({"key": keys}), "labels": labels}.items():
+            number = pa.array(np.arange(table.num_rows, dtype=np.int32))
+            connection.register(name, in_pieces(table.append_column("row", number)))
+        if (found := _met_once(connection, keys, labels)) is not None:
+            return found
         connection.execute(JOIN)
         (counts,) = connection.execute(COUNT).fetchall()
         label = connection.sql("select label from joined order by row").to_arrow_table()["label"]
     return label.combine_chunks(), Counts(*counts)
 
 
-def _too_much(what: str, labels: int, memory_limit: str, spill: str, error: Exception) -> UserError:
+def _met_once(
+    connection: duckdb.DuckDBPyConnection, keys: pa.ChunkedArray, labels: pa.Table
+) -> tuple[pa.Array, Counts] | None:
+    """What the join says where no prediction has met two labels, as is usual; None where one has.
+
+    They meet by hashes of their ids, which is a third of the work, and then show their ids; where two ids turn out to
+    have one hash it is None, too.
+    """
+    pairs = connection.sql(PAIRS, params=[len(keys) + 1]).to_arrow_table()
+    place = np.full(len(keys), -1, np.int32)
+    place[pairs["row"].to_numpy()] = pairs["place"].to_numpy()
+    has = place >= 0
+    if np.count_nonzero(has) < pairs.num_rows:
+        return None
+    del pairs
+    ids, label = labels["@label_id"].combine_chunks(), _repeating(labels["@label"].combine_chunks())
+    with ThreadPoolExecutor(THREADS) as threads:
+        shown = [
+            threads.submit(_shown, keys.slice(at, PIECE), ids, label, place[at : at + PIECE])
+            for at in range(0, len(keys), PIECE)
+        ]
+        pieces = [one.result() for one in shown]
+    if any(piece is None for piece in pieces):
+        return None
+    connection.register("alone", pa.table({"key": keys.filter(pa.array(~has))}))
+    ((known, different),) = connection.execute(ALONE.format("hash(key)")).fetchall()
+    if different < known:
+        ((known, different),) = connection.execute(ALONE.format("key")).fetchall()
+    matched, matched_labels = int(np.count_nonzero(has)), _different(place[has], labels.num_rows)
+    shared = matched - matched_labels + known - different
+    counts = Counts(len(keys), matched, len(keys) - matched, shared, matched_labels, conflicting=0)
+    return pa.concat_arrays([pa.array([], pa.string()), *pieces]), counts
+
+
+def _shown(keys: pa.ChunkedArray, ids: pa.Array, label: pa.Array, place: NDArray[np.int32]) -> pa.Array | None:
+    """The labels at the places, none (null) below 0; None where an id there is another one than the prediction's."""
+    places = pa.array(place, mask=place < 0)
+    if pc.all(pc.equal(keys, ids.take(places))).as_py() is False:
+        return None
+    return label.take(places).cast(pa.string())
+
+
+def _repeating(label: pa.Array) -> pa.Array:
+    """The labels by a dictionary, where they repeat: each is then one number to fetch."""
+    first = label.slice(0, SAMPLE)
+    return label.dictionary_encode() if len(first.unique()) <= len(first) // 2 else label
+
+
+def _different(places: NDArray[np.int32], rows: int) -> int:
+    """How many different rows the places name."""
+    named = np.zeros(rows, bool)
+    named[places] = True
+    return int(np.count_nonzero(named))
+
+
+def too_much(what: str, memory_limit: str, spill: str, error: Exception) -> UserError:
+    """What is said where memory does not suffice."""
     return UserError(
-        f"joining {what} with {labels} labels needs more than {memory_limit} of memory and there is no room in "
+        f"{what} needs more than {memory_limit} of memory and there is no room in "
         f"{spill or '(no folder)'} for the rest; raise the limit or make room: {str(error).splitlines()[0]}"
     )

@@ -9,28 +9,31 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Self
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from monitor_tasks.tables.engine import opened
 from monitor_tasks.tables.files import Stored
+from monitor_tasks.tables.label_lines import LABELS, THREADS, LabelLines
+from monitor_tasks.tables.label_shapes import CELL, LineShape
 from monitor_tasks.tables.ledger import Ledger, Place, Quarantined
-from monitor_tasks.tables.lines import blocks, in_memory
+from monitor_tasks.tables.lines import Block, Object, blocks, in_memory
 from monitor_tasks.tables.payloads import Unusable, without_twins
 from monitor_tasks.tables.records import envelope, event_id
 from monitor_tasks.value import UserError
 
-LABELS = pa.schema(
-    [
-        ("@label_id", pa.string()),
-        ("@label", pa.string()),
-        ("@label_object", pa.string()),
-        ("@label_line", pa.int64()),
-    ]
-)
+__all__ = ["LABELS", "LabelReason", "Labels", "Truths", "gather", "hours_of", "parse_label", "read_labels"]
+
 _HOUR = re.compile(r"(\d{4})/(\d\d)/(\d\d)/(\d\d)/")
+SHAPES = 4
+"""How many shapes of lines are looked for; what has none of them is read line by line."""
 FATES = ("accepted", "duplicate", "conflicting", "quarantined")
 
 
@@ -56,43 +59,68 @@ class Labels(NamedTuple):
     """In the order object, line; the reasons are those of `LabelReason` and of `LineReason`."""
 
 
-class Line(NamedTuple):
-    """A line that can be used."""
+class _Found(NamedTuple):
+    """What lines that follow each other are."""
 
-    place: Place
-    label_id: str
-    label: str
+    numbers: pa.Array
+    ids: pa.Array
+    labels: pa.Array
+    """Of the lines that can be used."""
+    quarantined: list[Quarantined]
+
+    @classmethod
+    def of(cls, numbers: Sequence[int], pairs: Sequence[tuple[str, str]], quarantined: list[Quarantined]) -> Self:
+        """Lines by their numbers, each with its id and its label."""
+        ids, labels = (pa.array([pair[side] for pair in pairs], pa.string()) for side in (0, 1))
+        return cls(pa.array(numbers, pa.int64()), ids, labels, quarantined)
 
 
 def read_labels(objects: Iterable[tuple[str, bytes]], columns: tuple[str, str] = ("event_id", "label")) -> Labels:
-    """The labels in ground-truth files, one per id.
+    """The labels in ground-truth files in hand, one per id, told as `gather` does."""
+    quarantined: list[Quarantined] = []
+    with opened("1GB", THREADS) as connection, LabelLines(connection) as lines:
+        ledger = gather(Truths(in_memory(objects), columns, io.BytesIO), lines, quarantined.append)
+        return Labels(lines.accepted(), lines.lines(), ledger, quarantined)
+
+
+class Truths(NamedTuple):
+    """Ground-truth files."""
+
+    objects: Iterable[Object]
+    """What ends in .csv or .parquet is a table, all else is JSON Lines; no object is held whole."""
+    columns: tuple[str, str]
+    """The tables' columns of the id and of the label."""
+    scratch: Callable[[], BinaryIO]
+    """Opens an empty file, into which a table is copied."""
+
+
+def gather(truths: Truths, lines: LabelLines, refuse: Callable[[Quarantined], object]) -> Ledger:
+    """Puts every line of ground truth that can be used into `lines`, and tells what became of each.
 
     Of the lines with one id the first counts, in the order object, line; the others are duplicates if they bear the
     same label and conflicting if not. Labels are compared as text: 1 and 1.0 are two labels.
 
     Args:
-        objects: Names and contents; what ends in .csv or .parquet is a table, all else is JSON Lines.
-        columns: The tables' columns of the id and of the label.
+        truths: The files, in any order.
+        lines: Where they are put.
+        refuse: Takes what is quarantined, in the order object, line.
 
     Raises:
         UserError: a table cannot be read, or lacks such a column.
     """
-    ledger, tables, texts = Ledger(FATES), list[tuple[str, bytes]](), list[tuple[str, bytes]]()
-    for name, content in objects:
-        (tables if name.endswith((".csv", ".parquet")) else texts).append((name, content))
-    found = [*_in_lines(texts, ledger), *_in_tables(tables, columns, ledger)]
-    read = sorted(one for one in found if isinstance(one, Line))
-    quarantined = sorted(one for one in found if isinstance(one, Quarantined))
-    for one in quarantined:
-        ledger.note(one.place.object, "quarantined", one.reason)
-    first: dict[str, tuple[Place, str]] = {}
-    for place, label_id, label in read:
-        _, counted = first.setdefault(label_id, (place, label))
-        fate = _fate(first[label_id][0] is place, counted == label)
-        ledger.note(place.object, fate)
-        ledger.conflicts += fate == "conflicting"
-    counting = [Line(place, label_id, label) for label_id, (place, label) in first.items()]
-    return Labels(_table(counting), _table(read), ledger, quarantined)
+    ledger = Ledger(FATES)
+    for one in sorted(truths.objects, key=lambda one: one.name):
+        is_table = one.name.endswith((".csv", ".parquet"))
+        for found in _in_table(one, truths, ledger) if is_table else _in_lines(one, ledger):
+            if len(found.numbers):
+                lines.put(one.name, found.ids, found.labels, found.numbers)
+            for bad in sorted(found.quarantined):
+                ledger.note(one.name, "quarantined", bad.reason)
+                refuse(bad)
+    for name, fate, count in lines.fates():
+        ledger.note(name, fate, count=count)
+        ledger.conflicts += count * (fate == "conflicting")
+    return ledger
 
 
 def parse_label(line: bytes) -> tuple[str, str]:
@@ -108,43 +136,89 @@ def parse_label(line: bytes) -> tuple[str, str]:
     return event_id(content["eventMetadata"], LabelReason.NO_EVENT_ID), _label(content["groundTruthData"])
 
 
-def _in_lines(objects: list[tuple[str, bytes]], ledger: Ledger) -> Iterator[Line | Quarantined]:
-    """Every line of JSON Lines."""
-    for block in blocks(in_memory(objects), ledger):
-        yield from block.quarantined
-        for index in range(len(block.lines)):
-            line, place = block.line(index), block.place(index)
-            try:
-                yield Line(place, *parse_label(line))
-            except Unusable as error:
-                yield Quarantined.of(place, line, error.reason, str(error))
+def _in_lines(one: Object, ledger: Ledger) -> Iterator[_Found]:
+    """Every line of JSON Lines, block by block; some blocks are read at once."""
+    shapes: list[LineShape] = []
+    waiting = deque[Future[list[_Found]]]()
+    with ThreadPoolExecutor(THREADS) as threads:
+        for block in blocks([one], ledger):
+            waiting.append(threads.submit(_in_block, block, shapes))
+            if len(waiting) > THREADS:
+                yield from waiting.popleft().result()
+        for coming in waiting:
+            yield from coming.result()
 
 
-def _in_tables(
-    objects: list[tuple[str, bytes]], columns: tuple[str, str], ledger: Ledger
-) -> Iterator[Line | Quarantined]:
-    """Every row of tables, numbered from 1."""
-    for name, content in objects:
-        ledger.open(name, hashlib.sha256(content).hexdigest())
-        for number, (label_id, label) in enumerate(_rows(name, content, columns), 1):
-            try:
-                yield Line(Place(name, number, 0), *_of_row(label_id, label))
-            except Unusable as error:
-                text = json.dumps([label_id, label]).encode()
-                yield Quarantined.of(Place(name, number, 0), text, error.reason, str(error))
+def _in_block(block: Block, shapes: list[LineShape]) -> list[_Found]:
+    """The lines of a block, those that have a shape together; it may be learned from the first that has none yet."""
+    found, rest = list[_Found](), np.arange(len(block.lines))
+    for number in range(SHAPES):
+        if not len(rest):
+            break
+        if number == len(shapes):
+            example = str(block.lines[int(rest[0])].as_py()).encode()
+            shape = LineShape.of(example, parse_label, is_wide=bool(shapes))
+            if shape is None:
+                break
+            shapes.append(shape)
+        lines = block.lines if len(rest) == len(block.lines) else block.lines.take(pa.array(rest))
+        taken = shapes[number].taken(lines)
+        found.append(_Found(pa.array(block.numbers[rest[taken.fits]]), taken.ids, taken.labels, []))
+        rest = rest[~taken.fits]
+    return [*found, _one_by_one(block, rest.tolist())]
 
 
-def _rows(name: str, content: bytes, columns: tuple[str, str]) -> Iterator[tuple[str | None, str | None]]:
-    """The id and the label of every row of a table, as text."""
-    table = Stored.in_file(io.BytesIO(content), name)
-    lacking = [column for column in columns if column not in table.column_names]
-    if lacking:
-        raise UserError(
-            f"{name}: has no column {lacking[0]!r}, only {', '.join(table.column_names)}; "
-            "set ground_truth.id_attribute and label_attribute"
-        )
-    for batch in table.batches(columns):
-        yield from zip(*(batch[column].cast(pa.string()).to_pylist() for column in columns), strict=True)
+def _one_by_one(block: Block, indices: list[int]) -> _Found:
+    """Lines of a block, each read by itself, and those that could not be read at all."""
+    numbers, pairs, quarantined = list[int](), list[tuple[str, str]](), [*block.quarantined]
+    for index in indices:
+        line, place = block.line(index), block.place(index)
+        try:
+            pairs.append(parse_label(line))
+            numbers.append(place.line)
+        except Unusable as error:
+            quarantined.append(Quarantined.of(place, line, error.reason, str(error)))
+    return _Found.of(numbers, pairs, quarantined)
+
+
+def _in_table(one: Object, truths: Truths, ledger: Ledger) -> Iterator[_Found]:
+    """Every row of a table, numbered from 1; it is copied to disk, where one can go to and fro in it."""
+    sha256, start = hashlib.sha256(), 1
+    with truths.scratch() as file:
+        for chunk in one.chunks():
+            sha256.update(chunk)
+            file.write(chunk)
+        ledger.open(one.name, sha256.hexdigest())
+        table = Stored.in_file(file, one.name)
+        if lacking := [column for column in truths.columns if column not in table.column_names]:
+            raise UserError(
+                f"{one.name}: has no column {lacking[0]!r}, only {', '.join(table.column_names)}; "
+                "set ground_truth.id_attribute and label_attribute"
+            )
+        for batch in table.batches(truths.columns):
+            cells = (batch[column].cast(pa.string()).combine_chunks() for column in truths.columns)
+            yield _of_rows(one.name, start, *cells)
+            start += batch.num_rows
+
+
+def _of_rows(name: str, start: int, ids: pa.Array, labels: pa.Array) -> _Found:
+    """The rows from a number on: together where id and label are plain, one by one where they are not."""
+    plain = pc.and_(pc.greater(pc.binary_length(ids), 0), pc.match_substring_regex(labels, CELL)).fill_null(False)
+    rows, pairs, quarantined = list[int](), list[tuple[str, str]](), list[Quarantined]()
+    for row in np.flatnonzero(~plain.to_numpy(zero_copy_only=False)).tolist():
+        label_id, label = ids[row].as_py(), labels[row].as_py()
+        try:
+            pairs.append(_of_row(label_id, label))
+            rows.append(start + row)
+        except Unusable as error:
+            text = json.dumps([label_id, label]).encode()
+            quarantined.append(Quarantined.of(Place(name, start + row, 0), text, error.reason, str(error)))
+    odd = _Found.of(rows, pairs, quarantined)
+    numbers = pa.array(np.arange(start, start + len(ids))).filter(plain)
+    return _Found(
+        pa.concat_arrays([numbers, odd.numbers]), pa.concat_arrays([ids.filter(plain), odd.ids]),
+        pa.concat_arrays([labels.filter(plain), odd.labels]), quarantined,
+    )  # fmt: skip
 
 
 def _of_row(label_id: str | None, label: str | None) -> tuple[str, str]:
@@ -156,15 +230,17 @@ def _of_row(label_id: str | None, label: str | None) -> tuple[str, str]:
     return label_id, label.strip()
 
 
-def hours_of(labels: pa.Table) -> list[str]:
+def hours_of(labels: pa.Table) -> pa.ChunkedArray:
     """The hours in which labels were collected, as their folders tell; of other files the text is empty.
 
     >>> row = {"@label_id": "a", "@label": "1", "@label_object": "2026/01/01/05/x.jsonl", "@label_line": 1}
-    >>> hours_of(pa.Table.from_pylist([row, {**row, "@label_object": "all.jsonl"}]))
+    >>> hours_of(pa.Table.from_pylist([row, {**row, "@label_object": "all.jsonl"}])).to_pylist()
     ['2026-01-01T05:00:00Z', '']
     """
-    found = [_HOUR.match(name) for name in labels["@label_object"].to_pylist()]
-    return ["{}-{}-{}T{}:00:00Z".format(*one.groups()) if one else "" for one in found]
+    names = labels["@label_object"].combine_chunks().dictionary_encode()
+    found = [_HOUR.match(name) for name in names.dictionary.to_pylist()]
+    hours = ["{}-{}-{}T{}:00:00Z".format(*one.groups()) if one else "" for one in found]
+    return pa.chunked_array([pa.array(hours, pa.string()).take(names.indices)])
 
 
 def _label(payload: dict[str, Any]) -> str:
@@ -209,21 +285,3 @@ def _of_json(data: str) -> str:
 
 def _bad(explanation: str) -> Unusable:
     return Unusable(LabelReason.BAD_PAYLOAD, f"groundTruthData.{explanation}")
-
-
-def _fate(is_first: bool, is_same: bool) -> str:
-    if is_first:
-        return "accepted"
-    return "duplicate" if is_same else "conflicting"
-
-
-def _table(lines: list[Line]) -> pa.Table:
-    """Lines with their ids and labels, in the order in which they stand here."""
-    columns: list[list[Any]] = [
-        [label_id for _, label_id, _ in lines],
-        [label for _, _, label in lines],
-        [place.object for place, _, _ in lines],
-        [place.line for place, _, _ in lines],
-    ]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, LABELS, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=LABELS)
