@@ -12,7 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import data, serving
+from benchmarks import attribution, data, serving
 from benchmarks.environments import LIBRARIES
 from benchmarks.measure import Cost, Peer, Step, Target
 
@@ -441,5 +441,6 @@ BENCHMARKS = {
     "hours": Benchmark(make_tables, hours_steps, 1_000_000),
     "block": Benchmark(make_tables, block_steps, 400_000),
     "expectations": Benchmark(make_tables, expectations_steps, 400_000),
+    "attribution": Benchmark(attribution.make, attribution.steps, 1_000_000),
     "serving": Benchmark(serving.make, serving.steps, 20_000),
 }
