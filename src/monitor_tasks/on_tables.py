@@ -1,10 +1,9 @@
-"""The verbs that make tables of files in hand: ingest capture files, merge labels, explain, retrain."""
+"""The verbs that make tables of files in hand: ingest capture files, merge labels, retrain."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from math import isnan
 from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from typing import Any, BinaryIO, TypeAlias
 
@@ -14,16 +13,14 @@ import pyarrow.compute as pc
 from monitor_tasks.endpoint import Records
 from monitor_tasks.io.content import digest
 from monitor_tasks.io.errors import as_ours
-from monitor_tasks.monitors.settings import AttributionSettings
 from monitor_tasks.tables.captured import Source, capture
-from monitor_tasks.tables.explained import explain, predicted
 from monitor_tasks.tables.files import Stored, table_bytes, write_table
 from monitor_tasks.tables.labelled import Awaiting, Meeting, meeting, merged_records
 from monitor_tasks.tables.labelled import merge as merge_rows
 from monitor_tasks.tables.labels import LABELS, Labels, hours_of
 from monitor_tasks.tables.ledger import Ledger, quarantine_line
 from monitor_tasks.tables.readings import Span
-from monitor_tasks.tables.sampling import halves, smallest_hashes
+from monitor_tasks.tables.sampling import halves
 from monitor_tasks.value import UserError
 
 WINDOW = "@window"
@@ -110,11 +107,6 @@ def between(rows: pa.Table, start: datetime, end: datetime) -> pa.Table:
     return rows.filter((pc.field("@time") >= pa.scalar(start)) & (pc.field("@time") < pa.scalar(end)))
 
 
-def explained(rows: pa.Table, model: Any, features: tuple[str, ...], settings: AttributionSettings) -> pa.Table:
-    """The SHAP values of the rows with the smallest hashes."""
-    return explain(smallest_hashes(rows, settings.num_samples), model, features, settings.seed)
-
-
 def without(rows: pa.Table | Stored, names: tuple[str, ...]) -> pa.Table | Stored:
     """The rows without the columns of these names, where they have them."""
     return rows.select([name for name in rows.column_names if name not in names])
@@ -131,10 +123,9 @@ def learning_half(rows: pa.Table) -> tuple[bytes, pa.Table]:
     return table_bytes(learned), held
 
 
-def rescored(rows: pa.Table, model: Any, features: tuple[str, ...], outputs: tuple[str, ...]) -> pa.Table:
+def rescored(rows: pa.Table, answers: Sequence[float | None], outputs: tuple[str, ...]) -> pa.Table:
     """The rows with the first output replaced by what another model predicts for them."""
     if not outputs or outputs[0] not in rows.column_names:
         raise UserError("capture.output_names is not set: it must name the column of the model's prediction")
-    answers = predicted(rows, model, features).tolist()
-    texts = pa.array([None if isnan(value) else repr(value) for value in answers], pa.string())
+    texts = pa.array([None if value is None else repr(value) for value in answers], pa.string())
     return rows.set_column(rows.column_names.index(outputs[0]), outputs[0], texts)

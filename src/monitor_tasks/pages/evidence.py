@@ -17,6 +17,11 @@ SAID: Mapping[str, str] = {
     "bandwidth": "kernel width {}",
     "unknown_labels": "{} labels are neither 0 nor 1 and left out",
     "unusable_predictions": "{} predictions cannot be used and are left out",
+    "explainer": "explained by {}",
+    "scale": "explained is the model's {}",
+    "evaluations": "{} answers of the model were needed for that",
+    "residual": "values add up to the answers within {} of the largest",
+    "baseline_explained_by": "the baseline was explained otherwise ({}), so suggest it again",
     "error": "scores are counted in steps, which makes it uncertain by at most {}",
 }
 """How a detail is told that is told by itself; one that is not here is told by its name."""
