@@ -97,7 +97,7 @@ def read_lightgbm(content: bytes) -> LightGBMModel:
     text = content.decode()
     if not text.startswith("tree"):
         raise ValueError("a text file of LightGBM begins with 'tree'")
-    return LightGBMModel(lightgbm.Booster(model_str=text, params={"verbosity": -1}))
+    return LightGBMModel(lightgbm.Booster(model_str=text))
 
 
 def _apart(found: Floats, margins: Floats, explainer: str, tolerance: float) -> Contributions:
