@@ -12,7 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import data, labels, quality, serving
+from benchmarks import attribution, data, labels, quality, serving
 from benchmarks.environments import FAIRLEARN, LIBRARIES
 from benchmarks.measure import Cost, Peer, Step, Target
 
@@ -482,5 +482,6 @@ BENCHMARKS = {
     BIAS: Benchmark(make_groups, bias_steps, 1_000_000),
     "labels": Benchmark(labels.make, labels.steps, 2_000_000),
     "quality": Benchmark(quality.make, quality.steps, 1_000_000),
+    "attribution": Benchmark(attribution.make, attribution.steps, 1_000_000),
     "serving": Benchmark(serving.make, serving.steps, 20_000),
 }

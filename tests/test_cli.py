@@ -117,7 +117,7 @@ def test_attribution_is_checked_with_the_model_that_the_configuration_names(tmp_
     simulate(home, FIVE[:1], parse_time("2026-01-01T00:00:00Z"), 50, seed=7)
     sha256 = json.loads((home / "model/model.json").read_bytes())["sha256"]
     model = f"{{address: {home}/model/model.joblib, sha256: {sha256}, allow_pickle: true}}"
-    config.write_text(f"num_samples: 100\nmodel: {model}\n")
+    config.write_text(f"sample_rows: 100\nmodel: {model}\n")
     words = (home / "reference.csv", "--monitor", "attribution", "--config", config)
     assert told("suggest", *words, "--output", tmp_path / "base")[0] == 0
     assert told("check", *words, "--baseline", tmp_path / "base", "--output", tmp_path / "run")[0] == 0

@@ -244,7 +244,7 @@ NEEDS = {
             "a dead feature": _with(SHAP, income=pa.array([0.0] * ROWS)),
             "a leak": _with(SHAP, age=pc.multiply(SHAP["age"], 1000)),
         },
-        ways=({}, {"num_samples": 30}, {"agg_method": "mean_sq"}),
+        ways=({}, {"sample_rows": 30}, {"agg_method": "mean_sq"}),
         fewest=2,
     ),
 }

@@ -27,6 +27,7 @@ VERBS = {
     "intake",
     "judging",
     "on_tables",
+    "explaining",
     "dialects",
     "site",
     "cli",

@@ -217,7 +217,8 @@ def suggest(table: TableAddress, monitor: MonitorName, output: Output, config: C
     """Suggest a baseline from a table: statistics and constraints, each with its reason."""
     from monitor_tasks.judging import suggest as suggest_on
 
-    with _table_and_settings(table, monitor, config) as (settings, rows):
+    with _table_and_settings(table, monitor, config) as (settings, found):
+        rows = _staged(monitor, found, settings)
         if not rows.holds(1):
             raise UserError(f"{table}: holds no rows; a baseline needs some")
         files = suggest_on(monitor, settings, rows)
@@ -243,10 +244,11 @@ def check(
     from monitor_tasks.pages.report import report_page
 
     folder = Store(baseline)
-    with _table_and_settings(table, monitor, config) as (settings, rows):
+    with _table_and_settings(table, monitor, config) as (settings, found):
         known = read_baseline(baseline, monitor, settings, lambda name: folder.get(name) if folder.has(name) else None)
         if not known.baseline.constraints:
             raise Missing(f"{baseline}: holds no constraints; name the folder that `monitor-tasks suggest` wrote")
+        rows = _staged(monitor, found, settings, known.baseline.profile)
         address = getattr(settings, "suite", None)
         checked = check_on(monitor, settings, rows, known, _bytes(address) if address else b"")
     report = checked.report("", "")
@@ -384,7 +386,6 @@ def _bytes(address: str) -> bytes:
 
 @contextmanager
 def _table_and_settings(table: str, monitor: str, config: Path | None) -> Iterator[tuple[Value, Any]]:
-    from monitor_tasks.tables.captured import features
     from monitor_tasks.tables.files import Stored
 
     if monitor not in MONITORS:
@@ -395,20 +396,25 @@ def _table_and_settings(table: str, monitor: str, config: Path | None) -> Iterat
     format_: DatasetFormat | None = settings.dataset_format
     with opened(table) as file:
         rows = Stored.in_file(file, table, *(format_.reading if format_ else (None, True)))
-        yield settings, _explained(rows, settings) if MONITORS[monitor].stage == "explained" else features(rows)
+        yield settings, rows
 
 
-def _explained(rows: Any, settings: Any) -> Any:
-    """The SHAP values of a table's rows, by the model that ``--config`` names."""
-    from monitor_tasks.io.predictor import load_model
-    from monitor_tasks.on_tables import explained
+def _staged(monitor: str, rows: Any, settings: Any, known: Any = None) -> Any:
+    """A table's rows as the monitor reads them; SHAP values by the model that ``--config`` names."""
+    from monitor_tasks.explaining import background_in, background_of, explained, located
+    from monitor_tasks.tables.captured import features
     from monitor_tasks.tables.files import Stored
 
+    if MONITORS[monitor].stage != "explained":
+        return features(rows)
     model: Model | None = settings.model
-    if model is None or model.sha256 is None:
+    if model is None:
         raise UserError("attribution explains a model: name its address and sha256 under model: in --config")
-    loaded = load_model(model.address, model.sha256, allow_pickle=model.allow_pickle)
-    return Stored.of(explained(rows.whole(), loaded, model.features, settings))
+    where = located(model.address, model.sha256, allow_pickle=model.allow_pickle)
+    background = background_of(known)
+    if isinstance(settings.baseline, str):
+        background = background_in(_bytes(settings.baseline), settings.baseline, model.features)
+    return Stored.of(explained(rows.whole(), where, model.features, settings, background))
 
 
 def _write(output: str, files: Mapping[str, bytes | BinaryIO]) -> None:

@@ -143,7 +143,7 @@ def without_addresses(value: Value) -> dict[str, Any]:
         known = getattr(value, name)
         if isinstance(known, Value):
             found[name] = without_addresses(known)
-        elif not _is_address(field):
+        elif not (_is_address(field) and isinstance(known, str | None)):
             found[name] = value.model_dump(mode="json", include={name})[name]
     return found
 

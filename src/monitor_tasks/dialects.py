@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from monitor_tasks.baseline import Constraint, in_order
-from monitor_tasks.profiles.columns import Edges, TableProfile
+from monitor_tasks.profiles.columns import Edges
+from monitor_tasks.profiles.sample import GlobalProfile
 from monitor_tasks.profiles.sketch import SageMakerBlock
 from monitor_tasks.report import Finding
 from monitor_tasks.sagemaker import attribution, bias, constraints, constraints_reading, model_quality, violations
@@ -55,8 +56,11 @@ def obeying(name: str, ours: tuple[Constraint, ...], file: Callable[[str], bytes
     return (*kept, *(one for key, one in theirs.items() if key not in known))
 
 
-def known_statistics(name: str, file: Callable[[str], bytes | None]) -> tuple[TableProfile, Edges] | None:
+def known_statistics(name: str, file: Callable[[str], bytes | None]) -> tuple[Any, Edges] | None:
     """What SageMaker's statistics tell of the rows that a baseline was made from; None where there are none."""
+    if name == "attribution" and (analysis := file("analysis.json")):
+        read = attribution.read_analysis(analysis, "analysis.json")
+        return GlobalProfile({label: known.global_shap_values for label, known in read.items()}), Edges({})
     content = file("statistics.json") if name == "data_quality" else None
     return read_statistics(content, "statistics.json") if content else None
 
@@ -84,7 +88,14 @@ def _bias(monitor: Any, seen: Seen, _: tuple[Constraint, ...]) -> Files:
 
 
 def _attribution(monitor: Any, seen: Seen, _: tuple[Constraint, ...]) -> Files:
-    return {"analysis.json": attribution.analysis_json(monitor.statistics(seen.profile), seen.columns)}
+    profile = seen.profile
+    files = {"analysis.json": attribution.analysis_json(monitor.statistics(profile), seen.columns)}
+    if profile.background:
+        files["explanations_shap/baseline.csv"] = attribution.baseline_csv(profile.background)
+    if monitor.settings.save_local_shap_values:
+        rows = (entry.values for entry in profile.entries)
+        files["explanations_shap/out.csv"] = attribution.local_values_csv(profile.features, profile.labels, rows)
+    return files
 
 
 _SUGGESTED = {
@@ -103,5 +114,5 @@ _CONSTRAINTS: dict[str, tuple[str, Reader, Writer | None]] = {
     "data_quality": ("constraints.json", constraints_reading.read_constraints, constraints.constraints_json),
     "model_quality": ("constraints.json", model_quality.read_constraints, model_quality.constraints_json),
     "bias": ("analysis.json", bias.read_constraints, None),
-    "attribution": ("analysis.json", lambda _, __: (), None),
+    "attribution": ("analysis.json", attribution.read_constraints, None),
 }

@@ -175,11 +175,11 @@ class Model(Value):
     """The model behind the endpoint."""
 
     address: Address
-    """The model file."""
+    """The model file, ``python://module:function``, ``sagemaker://endpoint``, or the URL of a live endpoint."""
     card: Address | None = None
     """A JSON file beside it: name, version, sha256, decision_threshold, hyper_parameters, features."""
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
-    """The pinned hash of the model file; left out, the card's."""
+    """The pinned hash of the model file; left out, the card's. What is no file needs none."""
     version: str = ""
     decision_threshold: float | None = Field(None, ge=0, le=1)
     hyper_parameters: dict[str, float | int | str | bool | None] = Field(default_factory=dict)

@@ -15,6 +15,10 @@ class Pair(Value):
     here: float | None
     baseline: float | None = None
     unit: Unit = "count"
+    here_error: float | None = None
+    """Standard deviation of the window's number by chance; None where it is not known."""
+    baseline_error: float | None = None
+    """Standard deviation of the baseline's number by chance; None where it is not known."""
 
 
 class Comparison(Value):

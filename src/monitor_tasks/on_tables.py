@@ -1,11 +1,10 @@
-"""The verbs that make tables of files in hand: ingest capture files, merge labels, explain, retrain."""
+"""The verbs that make tables of files in hand: ingest capture files, merge labels, retrain."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from hashlib import sha256
-from math import isnan
 from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
@@ -14,9 +13,7 @@ import pyarrow.compute as pc
 
 from monitor_tasks.endpoint import Records
 from monitor_tasks.io.errors import as_ours
-from monitor_tasks.monitors.settings import AttributionSettings
 from monitor_tasks.tables.captured import Source, capture
-from monitor_tasks.tables.explained import explain, predicted
 from monitor_tasks.tables.files import Stored, table_bytes, write_table
 from monitor_tasks.tables.label_lines import LabelLines
 from monitor_tasks.tables.labelled import Awaiting, Meeting, bounded, meet, merged_records
@@ -25,7 +22,7 @@ from monitor_tasks.tables.labels import LABELS, Truths, gather, hours_of
 from monitor_tasks.tables.ledger import Ledger, quarantine_line
 from monitor_tasks.tables.lines import Object
 from monitor_tasks.tables.readings import Span
-from monitor_tasks.tables.sampling import halves, smallest_hashes
+from monitor_tasks.tables.sampling import halves
 from monitor_tasks.value import UserError
 
 WINDOW = "@window"
@@ -163,11 +160,6 @@ def between(rows: pa.Table, start: datetime, end: datetime) -> pa.Table:
     return rows.filter((pc.field("@time") >= pa.scalar(start)) & (pc.field("@time") < pa.scalar(end)))
 
 
-def explained(rows: pa.Table, model: Any, features: tuple[str, ...], settings: AttributionSettings) -> pa.Table:
-    """The SHAP values of the rows with the smallest hashes."""
-    return explain(smallest_hashes(rows, settings.num_samples), model, features, settings.seed)
-
-
 def without(rows: pa.Table | Stored, names: tuple[str, ...]) -> pa.Table | Stored:
     """The rows without the columns of these names, where they have them."""
     return rows.select([name for name in rows.column_names if name not in names])
@@ -184,10 +176,9 @@ def learning_half(rows: pa.Table) -> tuple[bytes, pa.Table]:
     return table_bytes(learned), held
 
 
-def rescored(rows: pa.Table, model: Any, features: tuple[str, ...], outputs: tuple[str, ...]) -> pa.Table:
+def rescored(rows: pa.Table, answers: Sequence[float | None], outputs: tuple[str, ...]) -> pa.Table:
     """The rows with the first output replaced by what another model predicts for them."""
     if not outputs or outputs[0] not in rows.column_names:
         raise UserError("capture.output_names is not set: it must name the column of the model's prediction")
-    answers = predicted(rows, model, features).tolist()
-    texts = pa.array([None if isnan(value) else repr(value) for value in answers], pa.string())
+    texts = pa.array([None if value is None else repr(value) for value in answers], pa.string())
     return rows.set_column(rows.column_names.index(outputs[0]), outputs[0], texts)

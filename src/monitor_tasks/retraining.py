@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from monitor_tasks.io.executions import digest, newest
+from monitor_tasks.monitors.settings import PredictorSettings
 from monitor_tasks.report import ModelCard
 from monitor_tasks.site import Site
 from monitor_tasks.staging import expected_columns, loaded, suggested_baseline
@@ -34,6 +35,7 @@ def _retrained(site: Site, window: Window, evidence: Mapping[str, Any]) -> dict[
 
     The model learns from half of each window's rows; the baseline is what it predicts for the other half.
     """
+    from monitor_tasks.explaining import answered
     from monitor_tasks.on_tables import concatenated, learning_half, rescored
 
     module, _, function = (site.endpoint.retraining.train or "").partition(":")
@@ -55,7 +57,8 @@ def _retrained(site: Site, window: Window, evidence: Mapping[str, Any]) -> dict[
     card = ModelCard.model_validate(said)
     outputs = site.endpoint.capture.output_names
     rows = concatenated([held[name] for name in used])
-    rows = rescored(rows, loaded(site, card), expected_columns(site, card), outputs)
+    predictor = getattr(site.endpoint.configured().get("attribution"), "predictor", PredictorSettings())
+    rows = rescored(rows, answered(rows, loaded(site, card), expected_columns(site, card), predictor), outputs)
     source = digest(json.dumps([sorted(used), card.sha256]).encode())
     baseline = suggested_baseline(site, rows, source, card)
     if not baseline:

@@ -148,6 +148,7 @@ def suggested_baseline(site: Site, rows: Any, source: str, model: ModelCard | No
         "reference": source,
         "monitors": hash_of(site.endpoint.monitors),
         "model": hash_of(model) if model else "",
+        **{f"{name} {what}": text for name, one in settings.items() for what, text in given(site, one).items()},
     }
     execution = Execution(site.store, f"{site.name}/baselines", inputs)
     if not execution.committed():
@@ -182,12 +183,13 @@ def pin_baseline(site: Site, name: str, files: Mapping[str, bytes], since: datet
     return execution.revision
 
 
-def staged(site: Site, name: str, table: Any, model: ModelCard | None) -> Any:
-    """The rows of a stored table as a monitor's stage reads them.
+def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: Any = None) -> Any:
+    """The rows of a stored table as a monitor's stage reads them; SHAP values relative to a `known` profile's rows.
 
     Labelled rows keep their event id, as the last column: by it, resamples draw a row as often whatever its cells say.
     """
-    from monitor_tasks.on_tables import explained, without
+    from monitor_tasks.explaining import background_in, background_of, explained
+    from monitor_tasks.on_tables import without
     from monitor_tasks.tables.captured import features
     from monitor_tasks.tables.sampling import EVENT_ID
 
@@ -195,11 +197,20 @@ def staged(site: Site, name: str, table: Any, model: ModelCard | None) -> Any:
     if stage == "explained":
         if model is None:
             raise UserError(f"{site.name}: model is not set; attribution needs its address")
-        settings = site.endpoint.configured()[name]
-        return explained(table.whole(), loaded(site, model), expected_columns(site, model), settings)
+        settings, columns = site.endpoint.configured()[name], expected_columns(site, model)
+        background = background_of(known)
+        if isinstance(settings.baseline, str):
+            background = background_in(site.read(settings.baseline), settings.baseline, columns)
+        return explained(table.whole(), loaded(site, model), columns, settings, background)
     if stage == "labelled":
         return table.select([*features(table).column_names, *(name for name in table.column_names if name == EVENT_ID)])
     return without(features(table), label_names(site.endpoint))
+
+
+def given(site: Site, settings: Value) -> dict[str, str]:
+    """What the files that a monitor's settings name hold: a part of what its results are a function of."""
+    address = getattr(settings, "baseline", None)
+    return {"background": digest(site.read(address))} if isinstance(address, str) else {}
 
 
 def expected_columns(site: Site, model: ModelCard) -> tuple[str, ...]:
@@ -208,10 +219,8 @@ def expected_columns(site: Site, model: ModelCard) -> tuple[str, ...]:
 
 
 def loaded(site: Site, model: ModelCard) -> Any:
-    """The model itself, proven by its pinned hash."""
-    from monitor_tasks.io.predictor import load_model
+    """Where the model is; a file is proven by its pinned hash."""
+    from monitor_tasks.explaining import located
 
-    if not model.address or not model.sha256:
-        raise UserError(f"{site.name}: the model has no address or no sha256; name both under model, or in its card")
     allowed = site.endpoint.model is not None and site.endpoint.model.allow_pickle
-    return load_model(model.address, model.sha256, site.credentials, allow_pickle=allowed)
+    return located(model.address, model.sha256, site.credentials, allow_pickle=allowed)

@@ -13,6 +13,7 @@ from monitor_tasks.site import Site, opened
 from monitor_tasks.staging import (
     awaiting,
     coverage,
+    given,
     hash_of,
     label_inputs,
     label_names,
@@ -87,7 +88,13 @@ def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str)
 
     settings, model = site.endpoint.configured()[name], site.model(window)
     suite = site.read(settings.suite) if getattr(settings, "suite", None) else b""
-    inputs = {"rows": rows, "baseline": baseline, "settings": hash_of(settings), "suite": digest(suite)}
+    inputs = {
+        "rows": rows,
+        "baseline": baseline,
+        "settings": hash_of(settings),
+        "suite": digest(suite),
+        **given(site, settings),
+    }
     because = coverage(site, rows) if MONITORS[name].stage == "labelled" else ""
     inputs = {**inputs, "withheld": because} if because else inputs
     execution = site.execution(
@@ -98,7 +105,7 @@ def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str)
     known = read_baseline(baseline, name, settings, lambda file: site.baseline_file(baseline, f"{name}/{file}"))
     with site.stored(rows, "labelled.parquet" if MONITORS[name].stage == "labelled" else "captured.parquet") as table:
         compared = compared_in(settings, table)
-        checked = check(name, settings, staged(site, name, table, model), known, suite)
+        checked = check(name, settings, staged(site, name, table, model, known.baseline.profile), known, suite)
     checked = compared.beside(checked)
     checked = withheld(checked, because) if because else checked
     told = model.model_copy(update={"address": None}) if model else None  # where a model lies changes no report

@@ -1,18 +1,21 @@
 """Global values and nDCG: the documentation's example, scikit-learn's numbers, and what is undefined."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
 from monitor_tasks.metrics.attribution import (
+    drivers,
     global_values,
     mean_abs,
     mean_sq,
     median,
     ndcg,
     ndcg_deviation,
+    paired,
     why_undefined,
 )
 
@@ -95,3 +98,30 @@ def test_the_deviation_is_that_of_other_samples_of_as_many_rows() -> None:
     assert 0.5 < np.mean(guesses) / np.std(seen) < 2
     assert ndcg_deviation(baseline, draws[0], "mean_abs", 7) == ndcg_deviation(baseline, draws[0], "mean_abs", 7)
     assert ndcg_deviation(baseline, draws[0][:50], "mean_abs", 0) is None
+
+
+@pytest.mark.parametrize("method", ["mean_abs", "mean_sq", "median"])
+def test_what_drives_is_what_pandas_says_of_the_rows(method: str) -> None:
+    generator = np.random.default_rng(2)
+    rows = generator.normal(0.2, 1, (400, 3)) * [1.0, 0.1, 3.0]
+    frame = pd.DataFrame(rows, columns=list("abc"))
+    found = drivers(rows, list("abc"), method, seed=0)
+    known = global_values(rows, list("abc"), method)
+    sizes = frame.abs().mean()
+    for name in "abc":
+        one = found[name]
+        assert one.value == pytest.approx(known[name], rel=1e-9)
+        assert (one.mean, one.spread) == pytest.approx((frame[name].mean(), frame[name].std(ddof=0)), rel=1e-9)
+        assert one.share == pytest.approx(sizes[name] / sizes.sum(), rel=1e-9)
+        assert one.mean_error == pytest.approx(frame[name].sem(), rel=0.25)
+    if method != "median":
+        assert [found[name].rank for name in "abc"] == [2, 3, 1]
+    assert found == drivers(rows, list("abc"), method, seed=0)
+    assert drivers(rows[:1], list("abc"), method, seed=0) == {}
+    assert drivers(np.zeros((5, 1)), ["a"], method, seed=0)["a"].share == 0
+
+
+def test_labels_are_paired_by_name_or_else_by_place() -> None:
+    assert paired(["a", "b"], ["b", "c"]) == [("a", None), ("b", "b")]
+    assert paired(["0.1", "0.2"], ["x", "y", "z"]) == [("0.1", "x"), ("0.2", "y")]
+    assert paired(["0.1", "0.2"], ["x"]) == [("0.1", "x"), ("0.2", None)]

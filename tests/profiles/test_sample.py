@@ -5,12 +5,13 @@ from functools import reduce
 from operator import add
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor_tasks.profiles.sample import Entry, SampleProfile
+from monitor_tasks.profiles.sample import Entry, Explained, SampleProfile
 
 hashes = st.integers(0, 5) | st.integers(0, 2**64 - 1)
 values = st.sampled_from([0.0, -0.0, 1.5, -2.0]) | st.floats()
@@ -52,7 +53,7 @@ def test_adding_is_associative_and_commutative_and_has_a_zero(
 def test_the_smallest_hashes_are_kept_and_all_rows_counted() -> None:
     profile = SampleProfile.of(table([(9, 1.0, 2.0, 0), (3, 3.0, 4.0, 0), (5, 5.0, 6.0, 0)]), 2)
     assert (profile.rows, profile.k, profile.features) == (3, 2, ("a", "b"))
-    assert profile.entries == (Entry(3, (4.0, 3.0), 0.5), Entry(5, (6.0, 5.0), 0.5))
+    assert profile.entries == (Entry(3, (4.0, 3.0), (0.5,)), Entry(5, (6.0, 5.0), (0.5,)))
     assert np.array_equal(profile.values, [[4.0, 3.0], [6.0, 5.0]])
 
 
@@ -78,3 +79,29 @@ def test_samples_of_different_features_refuse_to_add() -> None:
     one = SampleProfile.of(table([(1, 1.0, 1.0, 0)]))
     with pytest.raises(ValueError, match="samples of different features do not add: b"):
         one + SampleProfile(1, None, ("a",))
+
+
+def labelled(names: list[str], rows: list[list[float]]) -> pa.Table:
+    """One feature of several labels."""
+    told = {"labels": orjson.dumps(names).decode(), "expected_value": str([0.5] * len(names)), "explainer": "linear",
+            "scale": "margin", "evaluations": "0", "residual": "0.0", "background": "{}"}  # fmt: skip
+    cells = pa.array(rows, pa.list_(pa.float64(), len(names)))
+    return pa.table({"@hash": pa.array(range(len(rows)), pa.uint64()), "a": cells}, metadata=told)
+
+
+def test_several_labels_have_values_of_their_own_and_survive_the_file() -> None:
+    whole = SampleProfile.of(labelled(["no", "yes"], [[1.0, 2.0], [3.0, 4.0], [5.0, np.nan]]))
+    assert whole.values_of("yes").tolist() == [[2.0], [4.0]]
+    assert whole.expected_of("no") == [0.5, 0.5]
+    assert (whole.explained, whole.background) == ((Explained("linear", "margin", 0, 0.0),), "{}")
+    assert SampleProfile.from_json(whole.to_json()) == whole
+    assert (whole + SampleProfile()) == whole
+    with pytest.raises(ValueError, match="samples of different labels do not add"):
+        whole + SampleProfile.of(labelled(["a"], [[1.0]]))
+
+
+def test_a_profile_of_the_first_version_is_read() -> None:
+    text = b'{"schema_version":1,"rows":2,"k":5,"features":["a"],"entries":[[1,[0.5],0.25],[2,[0.5],null]]}'
+    known = SampleProfile.from_json(text)
+    assert known.entries == (Entry(1, (0.5,), (0.25,)), Entry(2, (0.5,)))
+    assert known.labels == ("label0",)

@@ -6,7 +6,15 @@ import pytest
 
 from monitor_tasks.baseline import Constraint, Metric
 from monitor_tasks.report import Finding, State
-from monitor_tasks.sagemaker.attribution import GlobalValues, analysis_json, read_analysis, violations_json
+from monitor_tasks.sagemaker.attribution import (
+    GlobalValues,
+    analysis_json,
+    baseline_csv,
+    local_values_csv,
+    read_analysis,
+    read_constraints,
+    violations_json,
+)
 from monitor_tasks.value import UserError
 from tests.sagemaker.samples import sample
 
@@ -73,3 +81,30 @@ def test_violations_in_the_words_of_the_contract() -> None:
 def test_no_violation_is_no_file() -> None:
     assert violations_json([finding(0.95, State.KEPT), finding(0.5, State.UNDECIDED)]) is None
     assert violations_json([]) is None
+
+
+def test_several_labels_stand_beside_each_other() -> None:
+    metrics = [
+        *(Metric(name="mean_abs_shap", subject=feature, value=value, n=9, details={"label": label})
+          for label, feature, value in (("no", "a", 0.5), ("no", "b", 0.1), ("yes", "a", 0.2), ("yes", "b", 0.3))),
+        *(Metric(name="expected_value", subject=label, value=0.5, n=9) for label in ("no", "yes")),
+    ]  # fmt: skip
+    found = read_analysis(analysis_json(metrics, ["b", "a"]), "analysis.json")
+    assert {label: dict(one.global_shap_values) for label, one in found.items()} == {
+        "no": {"b": 0.1, "a": 0.5},
+        "yes": {"b": 0.3, "a": 0.2},
+    }
+
+
+def test_an_analysis_is_a_baselines_constraints() -> None:
+    (constraint,) = read_constraints(sample(GOLDEN[0]), "analysis.json")
+    assert (constraint.check, constraint.metric, constraint.subject) == (CHECK, "shap", "label0")
+    assert (constraint.lower, constraint.cause) == (0.9, "world")
+    assert "14 features in Clarify's analysis.json" in constraint.reason
+
+
+def test_local_values_and_the_baseline_are_tables_without_formulas() -> None:
+    text = local_values_csv(["a", "=b"], ["no", "yes"], [(1.0, -2.0, 3.0, 4.0)])
+    assert text == b"a_no,'=b_no,a_yes,'=b_yes\n1.0,-2.0,3.0,4.0\n"
+    known = json.dumps({"names": ["a", "kind"], "rows": [[-1.5, "@x"], [None, "y"]], "weights": [0.5, 0.5]})
+    assert baseline_csv(known) == b"a,kind\n-1.5,'@x\n,y\n"

@@ -1,12 +1,20 @@
 """Which features drive the predictions, as numbers: their global SHAP values, and how far the ranking still holds."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from math import fsum, log2
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from monitor_tasks.metrics.resampling import deviation
+
+REPLICATES = 100
+"""How often the rows of a sample are drawn again to know how far a number would move."""
+
+ROUNDING = 1e-12
+"""A smaller deviation is that of sums, not of chance: the ranking is the same in all resamples."""
 
 Globals = Mapping[str, float | None]
 """One global value a feature; None where there are no rows."""
@@ -106,21 +114,93 @@ def why_undefined(baseline: Globals, current: Globals) -> str:
     return "" if any(baseline.values()) else "no feature drives the baseline's predictions"
 
 
+def paired(baseline: Sequence[str], current: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Each label of the baseline with the current one of the same name; by position where no name is the same.
+
+    Clarify's container names a label after the first prediction where it is told so, and each run otherwise.
+    Source: contract attribution.md, section 2.
+
+    >>> paired(["no", "yes"], ["yes", "no"]), paired(["0.7956"], ["label0"])
+    ([('no', 'no'), ('yes', 'yes')], [('0.7956', 'label0')])
+    """
+    if {*baseline} & {*current}:
+        return [(label, label if label in current else None) for label in baseline]
+    return list(zip_longest(baseline, current[: len(baseline)]))
+
+
+class Driver(NamedTuple):
+    """What one feature's local values say, each with the standard deviation that follows from the sample's size."""
+
+    value: float
+    """The global value, by the aggregation that was asked for."""
+    value_error: float
+    mean: float
+    """Mean of the signed values: which way the feature moves predictions on the whole."""
+    mean_error: float
+    spread: float
+    """Standard deviation of the signed values: how differently it moves them."""
+    spread_error: float
+    share: float
+    """Its part of all features' mean absolute values."""
+    share_error: float
+    rank: int
+    """1 for the largest global value; equal values share the first of their ranks."""
+
+
+def drivers(sample: NDArray[np.float64], features: Sequence[str], agg_method: str, seed: int) -> dict[str, Driver]:
+    """Statistics of every feature, from local values of shape (rows, features); empty without two rows.
+
+    Deviations come from 100 resamples of the rows (bootstrap; Efron 1979).
+
+    >>> found = drivers(np.array([[-1.0, 0.5], [3.0, 0.5]]), ["age", "income"], "mean_abs", seed=0)
+    >>> found["age"].mean, round(found["age"].share, 3), found["income"].rank, found["income"].mean_error
+    (1.0, 0.8, 2, 0.0)
+    """
+    if len(sample) < 2 or not features:
+        return {}
+    drawn = np.random.default_rng(seed).multinomial(len(sample), np.full(len(sample), 1 / len(sample)), REPLICATES)
+    whole = _statistics(sample, np.ones((1, len(sample)), np.int64), agg_method)[:, 0]
+    errors = _statistics(sample, drawn, agg_method).std(axis=1, ddof=1)
+    ranks = [1 + int(np.count_nonzero(whole[0] > value)) for value in whole[0]]
+    both = np.stack([whole, errors], axis=1).reshape(8, -1)
+    known = zip(features, both.T.tolist(), ranks, strict=True)
+    return {name: Driver._make([*column, rank]) for name, column, rank in known}
+
+
+def _statistics(sample: NDArray[np.float64], counts: NDArray[np.int64], agg_method: str) -> NDArray[np.float64]:
+    """Global value, mean, spread and share by resample and feature; counts are of shape (resamples, rows)."""
+    weights = counts / len(sample)
+    mean, sizes = weights @ sample, weights @ np.abs(sample)
+    middle = sample.mean(axis=0)
+    spread = np.sqrt(np.maximum(weights @ np.square(sample - middle) - (mean - middle) ** 2, 0))
+    whole = sizes.sum(axis=1, keepdims=True)
+    share = np.divide(sizes, whole, out=np.zeros_like(sizes), where=whole > 0)
+    return np.stack([_aggregated(sample, counts, agg_method), mean, spread, share])
+
+
+def _aggregated(sample: NDArray[np.float64], counts: NDArray[np.int64], agg_method: str) -> NDArray[np.float64]:
+    """The global values by resample, of shape (resamples, features)."""
+    if agg_method == "median":
+        return np.array([np.median(np.repeat(sample, count, axis=0), axis=0) for count in counts])
+    return counts @ (np.abs(sample) if agg_method == "mean_abs" else np.square(sample)) / len(sample)
+
+
 def ndcg_deviation(baseline: Globals, sample: NDArray[np.float64], agg_method: str, seed: int) -> float | None:
     """Standard deviation of the nDCG over 100 resamples of the rows (bootstrap; Efron 1979); None with few rows.
 
     Columns of the sample are the baseline's features in the order of their names.
 
-    >>> round(ndcg_deviation({"age": 0.7, "income": 0.5}, np.ones((500, 2)), "mean_abs", seed=0), 12)
+    >>> ndcg_deviation({"age": 0.7, "income": 0.5}, np.ones((500, 2)), "mean_abs", seed=0)
     0.0
     """
     features = sorted(baseline)
 
     def resampled(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        drawn = (global_values(np.repeat(sample, count, axis=0), features, agg_method) for count in counts)
-        return np.array([ndcg(baseline, values) for values in drawn], np.float64)
+        drawn = _aggregated(sample, counts, agg_method).tolist()
+        return np.array([ndcg(baseline, dict(zip(features, values, strict=True))) for values in drawn], np.float64)
 
-    return deviation(np.ones(len(sample), np.int64), resampled, replicates=100, seed=seed)
+    found = deviation(np.ones(len(sample), np.int64), resampled, replicates=REPLICATES, seed=seed)
+    return 0.0 if found is not None and found < ROUNDING else found
 
 
 def _dcg(gains: Mapping[str, float], scores: Mapping[str, float]) -> float:

@@ -271,23 +271,64 @@ class BiasSettings(Value):
         return self
 
 
+ContentType = Literal["text/csv", "application/json", "application/jsonlines"]
+"""How rows are sent to a live endpoint, and how it answers."""
+
+
+class PredictorSettings(Value):
+    """How the model is asked (Clarify's ``predictor``): the names of its answers, and how far asking may go."""
+
+    label_headers: tuple[str, ...] = ()
+    """Names of the model's outputs, in order; left out: ``label0``, ``label1``, … (Clarify's name)."""
+    time_limit: float = Field(600.0, gt=0, allow_inf_nan=False)
+    """Seconds that a model from a file or a Python function may take to load and to explain a window."""
+    memory_limit: str = Field("8GB", pattern=r"^[1-9]\d{0,5}[MG]B$")
+    """Address space of the process that loads a model file."""
+    content_type: ContentType = "text/csv"
+    """Live endpoint: how rows are sent (Clarify's name)."""
+    accept_type: ContentType | None = None
+    """Live endpoint: how it shall answer; left out, as it is asked (Clarify's name)."""
+    probability: str | None = Field(None, min_length=1)
+    """Live endpoint: JMESPath to the numbers in a JSON answer, of one line in JSON Lines (Clarify's name)."""
+    batch_rows: int = Field(500, ge=1)
+    """Live endpoint: how many rows one request holds."""
+    timeout: float = Field(60.0, gt=0, allow_inf_nan=False)
+    """Live endpoint: seconds to wait for one answer."""
+    attempts: int = Field(5, ge=1, le=20)
+    """Live endpoint: how often a request is tried that is throttled, fails at the endpoint, or gets no answer."""
+    requests_per_second: float = Field(10.0, gt=0, allow_inf_nan=False)
+    """Live endpoint: no more requests are sent than this."""
+
+
 class AttributionSettings(Value):
     """Attribution: which features drive the predictions (SHAP), and whether their ranking still holds."""
 
     monitoring_schedule_name: str = Field("attribution", pattern=NAME)
     """The folder of this monitor's executions, as SageMaker names it after the schedule."""
-    num_samples: int = Field(1000, ge=2)
+    sample_rows: int = Field(1000, ge=2)
     """How many rows are explained: those with the smallest hashes."""
+    explainer: Literal["auto", "permutation", "kernel"] = "auto"
+    """``auto``: exact for trees and linear models, by permutations for others; ``kernel``: Kernel SHAP."""
+    baseline: tuple[tuple[float | str | None, ...], ...] | Address | None = None
+    """What values are relative to: rows in the features' order, or a table of them; left out: a summary (Clarify's)."""
+    num_clusters: int = Field(12, ge=1, le=100)
+    """How many rows the summary of the reference has, by k-means (Clarify's name)."""
+    num_samples: int | None = Field(None, ge=2)
+    """How many coalitions of features are tried for a row where values are no exact ones (Clarify's name)."""
     agg_method: Literal["mean_abs", "mean_sq", "median"] = "mean_abs"
     """How local values become one number for a feature (Clarify's name)."""
-    baseline: Literal["reference"] = "reference"
-    """What the values are relative to: for trees, what the model itself learned from."""
-    seed: int = 0
+    use_logit: bool = False
+    """Whether probabilities are explained as log-odds; trees and linear models always are (Clarify's name)."""
+    save_local_shap_values: bool = False
+    """Whether each explained row's values are written to ``explanations_shap/out.csv`` (Clarify's name)."""
+    seed: int = Field(0, ge=0, lt=1 << 32)
     """Same seed, same bytes, where an explainer draws at random."""
     minimum_rows: int = Field(30, ge=2)
     """A window with fewer rows is undecided."""
     threshold: float = Field(0.9, ge=0, le=1)
     """Smallest nDCG of the features' ranking that is still kept (Clarify's fixed 0.90)."""
+    predictor: PredictorSettings = PredictorSettings()
+    """How the model is asked."""
 
 
 class Registration(NamedTuple):

@@ -23,6 +23,11 @@ SAID: Mapping[str, str] = {
     "interval_to": "to {}",
     "rows_sampled": "found in a sample of {} rows",
     "rows_sampled_from": "the sample is of {} rows that have both outcomes",
+    "explainer": "explained by {}",
+    "scale": "explained is the model's {}",
+    "evaluations": "{} answers of the model were needed for that",
+    "residual": "values add up to the answers within {} of the largest",
+    "baseline_explained_by": "the baseline was explained otherwise ({}), so suggest it again",
     "error": "scores are counted in steps, which makes it uncertain by at most {}",
 }
 """How a detail is told that is told by itself; one that is not here is told by its name."""

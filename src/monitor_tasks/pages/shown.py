@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from monitor_tasks.exhibit import Curve, Exhibit, Pair
+from monitor_tasks.exhibit import Curve, Exhibit, Pair, Unit
 from monitor_tasks.pages.charts import Drawing, drawn, sketched
 from monitor_tasks.pages.numbers import apart, in_unit, sentence, text
 
@@ -69,7 +69,14 @@ def shown(exhibit: Exhibit, chart: bool) -> Shown:
 def _line(label: str, pair: Pair, top: float) -> Line:
     here, baseline = (round(100 * abs(x or 0) / top) if top else 0 for x in (pair.here, pair.baseline))
     new = pair.unit == "share" and bool(pair.here) and pair.baseline == 0
-    return Line(text(label), in_unit(pair.here, pair.unit), in_unit(pair.baseline, pair.unit), here, baseline, new)
+    said = (_told(pair.here, pair.here_error, pair.unit), _told(pair.baseline, pair.baseline_error, pair.unit))
+    return Line(text(label), *said, here, baseline, new)
+
+
+def _told(number: float | None, error: float | None, unit: Unit) -> str:
+    """The number, and two of its standard deviations where they are known."""
+    reach = "" if number is None or not error else f" ± {in_unit(2 * error, unit)}"
+    return in_unit(number, unit) + reach
 
 
 def _bar_labels(cuts: Sequence[float]) -> list[str]:

@@ -1,16 +1,21 @@
 """Feature attribution <-> SageMaker's analysis.json and constraint_violations.json (contract attribution.md)."""
 
+import csv
+import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from monitor_tasks.baseline import Metric
+from monitor_tasks.baseline import Constraint, Metric
 from monitor_tasks.report import Finding, State
 from monitor_tasks.sagemaker.text import clarify
 from monitor_tasks.sagemaker.words import unreadable
 from monitor_tasks.value import Value
 
 CHECK = "feature_attribution_drift_check"
+THRESHOLD = 0.9
+"""Clarify's: fixed, and not part of its file."""
 _VERSION = "1.0"
 
 
@@ -38,14 +43,52 @@ class _File(Value):
 def analysis_json(statistics: Iterable[Metric], headers: Sequence[str] = ()) -> bytes:
     """The text of analysis.json, which is the baseline's constraints too: features in the order of the `headers`.
 
-    `statistics` are the monitor's: one metric a feature, and ``expected_value``, whose subject is the label.
+    `statistics` are the monitor's: one metric a feature and label, and one ``expected_value`` a label, its subject.
     """
     place = {name: index for index, name in enumerate(headers)}
     known = sorted(statistics, key=lambda metric: place.get(metric.subject, len(place)))
-    values = {metric.subject: metric.value for metric in known if metric.name != "expected_value"}
-    label, expected = next((m.subject, m.value) for m in known if m.name == "expected_value")
-    found = {label: {"global_shap_values": values, "expected_value": expected}}
+    found = {
+        one.subject: {"global_shap_values": _values(known, one.subject), "expected_value": one.value}
+        for one in known
+        if one.name == "expected_value"
+    }
     return clarify({"version": _VERSION, "explanations": {"kernel_shap": found}})
+
+
+def _values(statistics: Sequence[Metric], label: str) -> dict[str, float | None]:
+    """The global value of each feature for one label."""
+    return {
+        metric.subject: metric.value
+        for metric in statistics
+        if metric.name != "expected_value" and metric.details.get("label", label) == label
+    }
+
+
+def local_values_csv(features: Sequence[str], labels: Sequence[str], rows: Iterable[Sequence[float]]) -> bytes:
+    """The text of explanations_shap/out.csv: one line a row, one column ``{feature}_{label}`` a feature and label.
+
+    Each row holds the values of the first label, then those of the next.
+    """
+    return _csv([f"{feature}_{label}" for label in labels for feature in features], rows)
+
+
+def baseline_csv(background: str) -> bytes:
+    """The text of explanations_shap/baseline.csv: the rows that values are relative to, features in a first line."""
+    known = json.loads(background)
+    return _csv(known["names"], known["rows"])
+
+
+def _csv(names: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Texts that a spreadsheet would take for formulas are quoted by an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_harmless(name) for name in names])
+    writer.writerows([[_harmless(cell) for cell in row] for row in rows])
+    return text.getvalue().encode()
+
+
+def _harmless(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def read_analysis(text: bytes, address: str) -> dict[str, GlobalValues]:
@@ -58,6 +101,18 @@ def read_analysis(text: bytes, address: str) -> dict[str, GlobalValues]:
         return dict(_File.from_json(text).explanations.kernel_shap)
     except ValidationError as error:
         raise unreadable(address, "analysis.json of feature attribution", error) from error
+
+
+def read_constraints(text: bytes, address: str) -> tuple[Constraint, ...]:
+    """What an analysis.json alone asks for: each label's features rank as in it, by Clarify's fixed bound."""
+    return tuple(
+        Constraint(
+            check=CHECK, metric="shap", subject=label, cause="world", lower=THRESHOLD,
+            reason=f"nDCG of the ranking of {len(known.global_shap_values)} features in Clarify's {address}; "
+            f"its fixed bound is {THRESHOLD}",
+        )
+        for label, known in read_analysis(text, address).items()
+    )  # fmt: skip
 
 
 def violations_json(findings: Iterable[Finding]) -> bytes | None:

@@ -1,45 +1,48 @@
 """The sampled rows to their SHAP values: how much each feature moved each prediction."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from monitor_tasks.tables.model_inputs import Floats, expected_columns, model_inputs, quiet, scored_rows
+from monitor_tasks.tables.answers import Answers, scored_rows
+from monitor_tasks.tables.explainers.background import Background, summary
+from monitor_tasks.tables.explainers.coalitions import Game, by_kernel, by_permutations
+from monitor_tasks.tables.explainers.explanation import Explanation
+from monitor_tasks.tables.explainers.linear import by_coefficients
+from monitor_tasks.tables.explainers.trees import by_library, by_trees
+from monitor_tasks.tables.model_inputs import Floats, expected_columns, model_inputs, quiet
 from monitor_tasks.tables.sampling import HASH, smallest_hashes
 from monitor_tasks.value import UserError
 
-TOLERANCE = 1e-6
-"""How far the values may sum beside the prediction, relative to the largest prediction (at least 1)."""
-BACKGROUND = 64
-"""Rows that stand for what is not known, where the model is no tree; their noise is what a mean over rows keeps."""
-PERMUTATIONS = 1
-"""Each forward and backward: exact where at most two features act together; the mean over rows evens out the rest."""
+
+class How(NamedTuple):
+    """How rows are explained: the settings of attribution, and the background of its baseline."""
+
+    label_headers: tuple[str, ...] = ()
+    explainer: str = "auto"
+    num_clusters: int = 12
+    num_samples: int | None = None
+    use_logit: bool = False
+    seed: int = 0
+    background: str = ""
+    """Rows that stand for what is not known, as JSON; empty: a summary of the rows that are explained."""
 
 
-class Explanation(NamedTuple):
-    """SHAP values and what they have to add up to."""
-
-    values: Floats
-    """Of shape (rows, features)."""
-    expected: float
-    """What the model answers where nothing is known of a row."""
-    explainer: str
-    residual: float
-    """Largest difference between a prediction and the sum of its values and `expected`."""
+USUAL = How()
 
 
-def explain(table: pa.Table, model: Any, features: Sequence[str], seed: int = 0) -> pa.Table:
+def explain(table: pa.Table, model: Any, features: Sequence[str], how: How = USUAL) -> pa.Table:
     """The SHAP value of every feature in every row, beside the row's hash: columns ``@hash``, then `features`.
 
-    For a scikit-learn classifier of two classes, or a pipeline around one; without `features`, the model's own names.
-    Trees whose pipeline keeps one column a feature: exact, along the trees' own paths, on the scale of the trees
-    (log-odds for boosted ones, probability for forests). Any other model: by permutations, on the probability of
-    class 1, against the 64 rows with the smallest hashes. Rows come out in the order of their hashes, without those
-    that the model refuses. Metadata of the schema: ``refused`` rows, ``expected_value``, ``explainer``, ``residual``.
-
-    Source: Lundberg et al., From local explanations to global understanding with explainable AI for trees, 2020.
+    Without `features`, the model's own names. A model of several labels has as many values in a cell, in their order.
+    The explainer fits the model: boosters of XGBoost and LightGBM by their own contributions, trees of scikit-learn
+    along their paths, linear models in closed form, any other one by permutations, or by Kernel SHAP where asked for.
+    Rows come out in the order of their hashes, without those that the model refuses. Metadata of the schema:
+    ``refused`` rows, ``labels``, ``expected_value``, ``explainer``, ``scale``, ``evaluations`` of the model for one
+    row, ``residual``, and the ``background`` that values are relative to.
 
     Raises:
         UserError: the model expects other columns, scores no row, or its values do not add up to its predictions.
@@ -48,102 +51,82 @@ def explain(table: pa.Table, model: Any, features: Sequence[str], seed: int = 0)
     expected = expected_columns(model, features)
     with quiet():
         frame = model_inputs(sample, model, expected)
-        scored = scored_rows(model, frame)
-        found = _explanation(model, frame[scored], seed) if scored.any() else None
-    columns = found.values.T if found else np.empty((len(expected), 0))
-    by_name = dict(zip(expected, columns, strict=True))
+        scored, found, background = _explained(model, frame, how)
     says = {"refused": str(np.count_nonzero(~scored))}
+    columns: Sequence[Any] = [pa.array([], pa.float64())] * len(expected)
     if found:
-        says |= {"expected_value": repr(found.expected), "explainer": found.explainer, "residual": repr(found.residual)}
+        columns = [_cells(found.values[:, place]) for place in range(len(expected))]
+        says |= _told(found, how, background)
+    by_name = dict(zip(expected, columns, strict=True))
     hashes = sample[HASH].filter(pa.array(scored, pa.bool_()))
     return pa.table({HASH: hashes, **{name: by_name[name] for name in features or expected}}, metadata=says)
 
 
 def predicted(table: pa.Table, model: Any, features: Sequence[str]) -> Floats:
-    """The model's probability of class 1 for every row, in the rows' order; NaN for a row that it refuses.
+    """What the model answers for every row, in the rows' order; NaN for a row that it refuses.
 
     Raises:
-        UserError: the model expects other columns, or scores no row.
+        UserError: the model expects other columns, scores no row, or answers several numbers a row.
     """
     with quiet():
         frame = model_inputs(table, model, expected_columns(model, features))
-        scored = scored_rows(model, frame)
-        answers = np.full(len(frame), np.nan)
-        if scored.any():
-            answers[scored] = model.predict_proba(frame[scored])[:, 1]
-    return answers
+        answers = scored_rows(Answers(model), frame)
+    if answers.shape[1] > 1:
+        raise UserError(f"the model answers {answers.shape[1]} numbers a row; only one column of answers can be made")
+    return answers[:, 0]
 
 
-def _explanation(model: Any, frame: Any, seed: int) -> Explanation:
-    found = _by_trees(model, frame) or _by_permutations(model, frame, seed)
-    if not found.residual <= TOLERANCE:
+def _explained(model: Any, frame: Any, how: How) -> tuple[Any, Explanation | None, Background | None]:
+    """Which rows were scored, their values, and what these are relative to."""
+    if hasattr(model, "contributions") and how.explainer == "auto":
+        found = _added_up(by_library(model, frame)) if len(frame) else None
+        return np.ones(len(frame), np.bool_), found, None
+    answers = Answers(model)
+    scores = scored_rows(answers, frame)
+    scored = np.isfinite(scores).all(axis=1)
+    frame, scores = frame[scored].reset_index(drop=True), scores[scored]
+    if not len(frame):
+        return scored, None, None
+    if how.explainer == "auto" and (by_paths := by_trees(model, frame)):
+        return scored, _added_up(by_paths), None
+    background = Background.from_json(how.background, frame) if how.background else _summary(frame, how)
+    if how.explainer == "auto" and (in_closed_form := by_coefficients(model, frame, background)):
+        return scored, _added_up(in_closed_form), background
+    explainer = by_kernel if how.explainer == "kernel" else by_permutations
+    game = Game(answers, frame, background, how.use_logit)
+    return scored, _added_up(explainer(game, scores, how.num_samples, how.seed)), background
+
+
+def _summary(frame: Any, how: How) -> Background:
+    return summary(frame, how.num_clusters, how.seed)
+
+
+def _added_up(found: Explanation) -> Explanation:
+    if not found.residual <= found.tolerance:
         raise UserError(
-            f"the SHAP values ({found.explainer}) and the predictions differ by {found.residual}: shap reads this "
-            "model wrongly; use a model that it supports"
+            f"the SHAP values ({found.explainer}) and the predictions differ by {found.residual}: the explainer reads "
+            "this model wrongly; set explainer: permutation"
         )
     return found
 
 
-def _by_trees(model: Any, frame: Any) -> Explanation | None:
-    """Exact values; None where the model is no tree that shap knows, or its columns are not the features."""
-    import shap
-
-    former, trees = (model[:-1], model[-1]) if len(getattr(model, "steps", ())) > 1 else (None, model)
-    places = list(range(frame.shape[1])) if former is None else _places(former, list(frame.columns))
-    if places is None:
-        return None
-    try:
-        explainer = shap.TreeExplainer(trees, feature_perturbation="tree_path_dependent")
-    except (ValueError, TypeError, AssertionError):
-        return None
-    inputs = frame if former is None else former.transform(frame)
-    values = np.asarray(explainer.shap_values(np.asarray(inputs, np.float64), check_additivity=False))
-    values = values[..., 1] if values.ndim == 3 else values
-    expected = float(np.ravel(explainer.expected_value)[-1])
-    total = values.sum(axis=1) + expected
-    if hasattr(trees, "decision_function"):
-        answers = trees.decision_function(inputs)
-    else:
-        answers = trees.predict_proba(inputs)[:, 1]
-        total = np.exp(-np.logaddexp(0, -total)) if explainer.model.tree_output == "log_odds" else total
-    return Explanation(values[:, places] + 0.0, expected, "tree_path_dependent", _residual(total, answers))
+def _told(found: Explanation, how: How, background: Background | None) -> dict[str, str]:
+    count = found.values.shape[2]
+    if how.label_headers and len(how.label_headers) != count:
+        raise UserError(f"predictor.label_headers names {len(how.label_headers)} labels, the model answers {count}")
+    return {
+        "labels": json.dumps(how.label_headers or [f"label{place}" for place in range(count)]),
+        "expected_value": json.dumps([float(one) for one in found.expected]),
+        "explainer": found.explainer,
+        "scale": found.scale,
+        "evaluations": str(found.evaluations),
+        "residual": repr(found.residual),
+        **({"background": background.to_json()} if background else {}),
+    }
 
 
-def _places(former: Any, names: Sequence[str]) -> list[int] | None:
-    """Which column of the transformed ones is which feature; None where they are not one to one."""
-    try:
-        columns = [str(column) for column in former.get_feature_names_out()]
-    except (AttributeError, ValueError, TypeError):
-        return None
-    owners = [max((n for n in names if f"__{column}".endswith(f"__{n}")), key=len, default="") for column in columns]
-    return [owners.index(name) for name in names] if sorted(owners) == sorted(names) else None
-
-
-def _by_permutations(model: Any, frame: Any, seed: int) -> Explanation:
-    """Values on the probability of class 1, whatever the model is; cells travel as the numbers of their values."""
-    import pandas as pd
-    import shap
-
-    coded = [pd.factorize(frame[name], use_na_sentinel=False) for name in frame.columns]
-    codes = np.column_stack([numbers for numbers, _ in coded]).astype(np.float64)
-
-    def probability(masked: Floats) -> Floats:
-        chosen = masked.astype(np.int64).T
-        cells = {name: known[1][row] for name, known, row in zip(frame.columns, coded, chosen, strict=True)}
-        return np.asarray(model.predict_proba(pd.DataFrame(cells))[:, 1], np.float64)
-
-    before = np.random.get_state()  # noqa: NPY002 - shap draws from numpy's global generator
-    try:
-        masker = shap.maskers.Independent(codes[:BACKGROUND], max_samples=BACKGROUND)
-        explainer = shap.explainers.Permutation(probability, masker, seed=seed)
-        once = 2 * codes.shape[1] + 1
-        found = explainer(codes, max_evals=PERMUTATIONS * once, batch_size=once, silent=True)
-    finally:
-        np.random.set_state(before)  # noqa: NPY002
-    expected = float(np.mean(probability(codes[:BACKGROUND])))
-    residual = _residual(found.values.sum(axis=1) + expected, probability(codes))
-    return Explanation(np.asarray(found.values, np.float64) + 0.0, expected, "permutation", residual)
-
-
-def _residual(total: Floats, answers: Floats) -> float:
-    return float(np.max(np.abs(total - answers)) / max(1.0, np.max(np.abs(answers))))
+def _cells(values: Floats) -> pa.Array:
+    """One feature's values, of shape (rows, labels): a number, or as many as there are labels."""
+    if values.shape[1] == 1:
+        return pa.array(values[:, 0])
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])

@@ -1,4 +1,4 @@
-"""The captured cells to what a model takes: its columns in its order, numbers or texts, and the rows that it scores."""
+"""The captured cells to what a model takes: its columns in its order, numbers or texts."""
 
 import re
 import warnings
@@ -33,11 +33,10 @@ def expected_columns(model: Any, features: Sequence[str]) -> list[str]:
     """The features in the order that the model learned them.
 
     Raises:
-        UserError: it is no classifier of two classes, or it learned other columns.
+        UserError: it learned other columns, or nobody says which.
     """
-    if not hasattr(model, "predict_proba") or len(getattr(model, "classes_", (0, 1))) != 2:
-        raise UserError("only a classifier of two classes with predict_proba can be explained; give its model file")
-    expected = [str(name) for name in getattr(model, "feature_names_in_", features)]
+    learned = getattr(model, "feature_names_in_", None)
+    expected = [str(name) for name in (getattr(model, "names", ()) if learned is None else learned)] or [*features]
     other = sorted({*expected} ^ {*features})
     if other and features:
         side = "the model expects the column {!r}, which is no feature" if other[0] in expected else "{!r} is a feature"
@@ -45,9 +44,11 @@ def expected_columns(model: Any, features: Sequence[str]) -> list[str]:
             f"{side.format(other[0])} and the model was trained on other columns: {', '.join(expected)}; "
             "give the model that answers at the endpoint, or correct the names of the features"
         )
-    count = getattr(model, "n_features_in_", len(expected))
+    count = getattr(model, "n_features_in_", getattr(model, "width", None)) or len(expected)
     if count != len(expected):
         raise UserError(f"the model expects {count} columns, {len(expected)} features are named; correct their names")
+    if not expected:
+        raise UserError("the model does not say which columns it takes; name them in order under model.features")
     return expected
 
 
@@ -65,7 +66,7 @@ def model_inputs(table: pa.Table, model: Any, names: Sequence[str]) -> Any:
             f"the model expects the column {lost[0]!r}, which the captured rows lack (of {len(names)} they lack "
             f"{len(lost)}); name the captured cells in capture.input_names as the model was trained on them"
         )
-    texts = set(_learned_as_text(model))
+    texts = {*_learned_as_text(model), *getattr(model, "texts", ())}
     return pd.DataFrame({name: _cells(table[name], name in texts) for name in names})
 
 
@@ -88,13 +89,14 @@ def _cells(column: pa.ChunkedArray, is_text: bool) -> NDArray[Any]:
     if not is_text and (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         return _within(pc.cast(column, pa.float64(), safe=False).to_numpy().astype(np.float64))
     present = [cell if cell is None or isinstance(cell, str) else str(cell) for cell in column.to_pylist()]
-    numbers = _within(np.array([_number(cell) for cell in present], np.float64))
+    numbers = _within(np.array([number(cell) for cell in present], np.float64))
     if is_text or 2 * np.count_nonzero(~np.isnan(numbers)) < sum(cell is not None for cell in present):
         return np.array([np.nan if cell is None else cell for cell in present], object)
     return numbers
 
 
-def _number(cell: str | None) -> float:
+def number(cell: str | None) -> float:
+    """The number that a text is written as; NaN where it is none."""
     if cell is None:
         return np.nan
     truth = {"true": 1.0, "false": 0.0}.get(cell)
@@ -104,34 +106,3 @@ def _number(cell: str | None) -> float:
 def _within(numbers: Floats) -> Floats:
     """The numbers without those that no tree takes: one damaged cell costs no window."""
     return np.where(np.abs(numbers) <= LARGEST, numbers, np.nan) + 0.0
-
-
-def scored_rows(model: Any, frame: Any) -> NDArray[np.bool_]:
-    """Which rows the model scores: one damaged row costs itself and not the window.
-
-    Raises:
-        UserError: it scores none of them.
-    """
-    accepted = _accepted(model, frame)
-    if len(frame) and not accepted.any():
-        said = _refusal(model, frame)
-        raise UserError(f"the model scores none of the {len(frame)} rows: {said}; is it the endpoint's model?")
-    return accepted
-
-
-def _accepted(model: Any, frame: Any) -> NDArray[np.bool_]:
-    """Found by halving what is refused."""
-    if not len(frame) or _refusal(model, frame) is None:
-        return np.ones(len(frame), np.bool_)
-    half = len(frame) // 2
-    halves = (frame.iloc[:half], frame.iloc[half:]) if half else ()
-    return np.concatenate([_accepted(model, one) for one in halves]) if halves else np.zeros(1, np.bool_)
-
-
-def _refusal(model: Any, frame: Any) -> str | None:
-    """Why the model does not score the rows, without the cells that libraries quote; None where it does."""
-    try:
-        model.predict_proba(frame)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return re.sub(r"(['\"]).*\1|\[.*\]", "…", f"{type(error).__name__}: {error}".splitlines()[0])
-    return None

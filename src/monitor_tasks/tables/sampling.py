@@ -21,7 +21,7 @@ def smallest_hashes(table: pa.Table, k: int) -> pa.Table:
     if HASH not in table.column_names:
         table = table.append_column(HASH, pa.array(_hashes(table), pa.uint64()))
     order = np.argsort(table[HASH].to_numpy(), kind="stable")[:k]
-    return table.take(pa.array(order, pa.int64()))
+    return table.take(pa.array(order, pa.int64())).combine_chunks()
 
 
 def halves(table: pa.Table) -> tuple[pa.Table, pa.Table]:
