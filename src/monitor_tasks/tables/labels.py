@@ -4,7 +4,6 @@ The files are SageMaker's (contract model-quality, section 1): one JSON object a
 captured record, or by its event id where it has none. Beside them tables are read, CSV and Parquet, one label a row.
 """
 
-import csv
 import hashlib
 import io
 import json
@@ -12,8 +11,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from enum import StrEnum
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +20,11 @@ import pyarrow.compute as pc
 from monitor_tasks.tables.engine import opened
 from monitor_tasks.tables.files import Stored
 from monitor_tasks.tables.label_lines import LABELS, THREADS, LabelLines
+from monitor_tasks.tables.label_records import LabelReason, parse_label
 from monitor_tasks.tables.label_shapes import CELL, LineShape
 from monitor_tasks.tables.ledger import Ledger, Place, Quarantined
 from monitor_tasks.tables.lines import Block, Object, blocks, in_memory
-from monitor_tasks.tables.payloads import Unusable, without_twins
-from monitor_tasks.tables.records import envelope, event_id
+from monitor_tasks.tables.payloads import Unusable
 from monitor_tasks.value import UserError
 
 __all__ = ["LABELS", "LabelReason", "Labels", "Truths", "gather", "hours_of", "parse_label", "read_labels"]
@@ -35,15 +33,6 @@ _HOUR = re.compile(r"(\d{4})/(\d\d)/(\d\d)/(\d\d)/")
 SHAPES = 4
 """How many shapes of lines are looked for; what has none of them is read line by line."""
 FATES = ("accepted", "duplicate", "conflicting", "quarantined")
-
-
-class LabelReason(StrEnum):
-    """Why a line of ground truth is quarantined."""
-
-    NOT_JSON = "not_json"
-    NOT_A_LABEL = "not_a_label"
-    NO_EVENT_ID = "no_event_id"
-    BAD_PAYLOAD = "bad_payload"
 
 
 class Labels(NamedTuple):
@@ -123,19 +112,6 @@ def gather(truths: Truths, lines: LabelLines, refuse: Callable[[Quarantined], ob
     return ledger
 
 
-def parse_label(line: bytes) -> tuple[str, str]:
-    """The id and the label in one line of a ground-truth file.
-
-    Raises:
-        Unusable: with the reason why it cannot be counted.
-
-    >>> parse_label(b'{"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {"eventId": "order-17"}}')
-    ('order-17', '1')
-    """
-    content = envelope(line, "groundTruthData", LabelReason, LabelReason.NOT_A_LABEL)
-    return event_id(content["eventMetadata"], LabelReason.NO_EVENT_ID), _label(content["groundTruthData"])
-
-
 def _in_lines(one: Object, ledger: Ledger) -> Iterator[_Found]:
     """Every line of JSON Lines, block by block; some blocks are read at once."""
     shapes: list[LineShape] = []
@@ -156,8 +132,7 @@ def _in_block(block: Block, shapes: list[LineShape]) -> list[_Found]:
         if not len(rest):
             break
         if number == len(shapes):
-            example = str(block.lines[int(rest[0])].as_py()).encode()
-            shape = LineShape.of(example, parse_label, is_wide=bool(shapes))
+            shape = LineShape.of(str(block.lines[int(rest[0])].as_py()), is_wide=bool(shapes))
             if shape is None:
                 break
             shapes.append(shape)
@@ -241,47 +216,3 @@ def hours_of(labels: pa.Table) -> pa.ChunkedArray:
     found = [_HOUR.match(name) for name in names.dictionary.to_pylist()]
     hours = ["{}-{}-{}T{}:00:00Z".format(*one.groups()) if one else "" for one in found]
     return pa.chunked_array([pa.array(hours, pa.string()).take(names.indices)])
-
-
-def _label(payload: dict[str, Any]) -> str:
-    """The label as text, without the blanks around it."""
-    data, encoding = payload.get("data"), payload.get("encoding")
-    if not isinstance(data, str):
-        raise _bad("data is not text")
-    if encoding not in ("CSV", "JSON"):
-        raise _bad(f"encoding is {str(encoding)[:40]!r}, expected CSV or JSON")
-    try:
-        label = (_of_csv(data) if encoding == "CSV" else _of_json(data)).strip()
-        label.encode()  # half of a surrogate pair is no text
-    except (csv.Error, ValueError, RecursionError) as error:
-        raise _bad(f"data is not {encoding} of one label: {error}") from error
-    if not label:
-        raise _bad("data holds no label")
-    return label
-
-
-def _of_csv(data: str) -> str:
-    rows = [row for row in csv.reader(io.StringIO(data.strip()), strict=True) if row]
-    cells = [cell for row in rows for cell in row]
-    if len(cells) > 1:
-        raise ValueError(f"{len(rows)} rows with {len(cells)} cells")
-    return cells[0] if cells else ""
-
-
-def _of_json(data: str) -> str:
-    """The only value there is, or the one called ``label``; numbers keep their digits."""
-    value = json.loads(data, object_pairs_hook=without_twins, parse_int=str, parse_float=str, parse_constant=str)
-    while isinstance(value, dict | list):
-        if isinstance(value, dict) and "label" in value:
-            value = value["label"]
-        elif len(value) == 1:
-            (value,) = value.values() if isinstance(value, dict) else value
-        else:
-            raise ValueError(f"{len(value)} values and none is called label")
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _bad(explanation: str) -> Unusable:
-    return Unusable(LabelReason.BAD_PAYLOAD, f"groundTruthData.{explanation}")
