@@ -10,16 +10,22 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
-from rich.table import Table
 
 from monitor_tasks import restating, tasks
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
 from monitor_tasks.io.store import Missing, Store, home, open_object
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.pages.terminal import ReadingProgress, comparison_table, ledger_table, report_table, windows_table
+from monitor_tasks.pages.terminal import (
+    ReadingProgress,
+    comparison_table,
+    graded,
+    history_table,
+    ledger_table,
+    report_table,
+    windows_table,
+)
 from monitor_tasks.report import Status
 from monitor_tasks.site import Site, load_endpoint, opened
 from monitor_tasks.staging import label_names, pin_baseline
@@ -136,11 +142,11 @@ def history(
     if as_json:
         out.print_json(data=known)
     else:
-        out.print(_history_table(known))
+        out.print(history_table(known))
         metrics = {one["metric"] for one in known if one["estimate"] is not None}
         for one in restating.grades(site) if metrics else ():
             if one["metric"] in metrics:
-                out.print(_graded(one), markup=False, soft_wrap=True)
+                out.print(graded(one), markup=False, soft_wrap=True)
     return 0 if known else 3
 
 
@@ -176,7 +182,7 @@ def grade(endpoint: Yaml, as_json: AsJson = False) -> int:
     if as_json:
         out.print_json(data=found)
     else:
-        lines = [_graded(one) for one in found if one["windows"]]
+        lines = [graded(one) for one in found if one["windows"]]
         out.print("\n".join(lines) or "no window has both an estimate and enough labels", markup=False, soft_wrap=True)
     return 0 if any(one["windows"] for one in found) else 3
 
@@ -323,42 +329,6 @@ def _show(results: list[dict[str, Any]], as_json: bool) -> int:
 
 def _worst(codes: list[int]) -> int:
     return next((code for code in (2, 1) if code in codes), 0 if 0 in codes else 3)
-
-
-def _history_table(known: list[dict[str, Any]]) -> Table:
-    """One line a revision: how many predictions had a label, until which hour, what came out, and what was expected."""
-    table = Table(
-        "monitor", "known until", "labelled", "coverage", "status", "metric", "value", "estimate", "expected", "graded"
-    )
-    for one in known:
-        share = "" if one["coverage"] is None else f"{one['coverage']:.1%}"
-        value = "" if one["value"] is None else f"{one['value']:.4g}"
-        estimate = "" if one["estimate"] is None else _banded(one["estimate"], *one["band"])
-        realised = one["realised"]
-        expected = _banded(realised["expected"], realised["lower"], realised["upper"]) if realised else ""
-        graded = {None: "", True: "inside", False: "outside"}[one["inside"]]
-        cells = (
-            one["monitor"], one["known"], one["matched"], share, one["status"], one["metric"], value, estimate,
-            expected, graded,
-        )  # fmt: skip
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in cells))
-    return table
-
-
-def _banded(value: float, lower: float | None, upper: float | None) -> str:
-    return f"{value:.4g}" if lower is None or upper is None else f"{value:.4g} ({lower:.4g} to {upper:.4g})"
-
-
-def _graded(one: Mapping[str, Any]) -> str:
-    """How often the estimates of one metric held what their bands say."""
-    if not one["windows"]:
-        return f"estimated {one['metric']}: no window has enough labels to grade it"
-    share = f"{one['share']:.1%}, where 95% are to be expected without concept drift"
-    newest = ", ".join(one["outside"][-3:])
-    outside = f"; outside, the newest last: {newest}" if newest else ""
-    return (
-        f"estimated {one['metric']}: inside the band in {one['inside']} of {one['windows']} windows ({share}){outside}"
-    )
 
 
 def _endpoint(path: Path) -> Endpoint:

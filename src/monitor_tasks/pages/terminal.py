@@ -67,6 +67,50 @@ def comparison_table(comparison: ModelComparison) -> Group:
     return Group(escape(f"{known.verdict}."), escape(f"{known.basis}."), table)
 
 
+def history_table(known: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a revision: how many predictions had a label, until which hour, what came out, and what was expected."""
+    rows = [_remembered(one) for one in known]
+    columns = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(escape(row[name]) for name in columns))
+    return table
+
+
+def _remembered(one: Mapping[str, Any]) -> dict[str, str]:
+    """What one revision knew, by the columns of the table; those that are empty in all revisions are left out."""
+    realised = one["realised"]
+    cells = {
+        "monitor": one["monitor"],
+        "known until": one["known"],
+        "labelled": one["matched"],
+        "coverage": None if one["coverage"] is None else f"{one['coverage']:.1%}",
+        "status": one["status"],
+        "metric": one["metric"],
+        "value": None if one["value"] is None else f"{one['value']:.4g}",
+        "estimate": None if one["estimate"] is None else _banded(one["estimate"], *one["band"]),
+        "expected": _banded(realised["expected"], realised["lower"], realised["upper"]) if realised else None,
+        "graded": {None: None, True: "inside", False: "outside"}[one["inside"]],
+    }
+    return {name: "" if cell is None else str(cell) for name, cell in cells.items()}
+
+
+def _banded(value: float, lower: float | None, upper: float | None) -> str:
+    return f"{value:.4g}" if lower is None or upper is None else f"{value:.4g} ({lower:.4g} to {upper:.4g})"
+
+
+def graded(one: Mapping[str, Any]) -> str:
+    """How often the estimates of one metric held what their bands say."""
+    if not one["windows"]:
+        return f"estimated {one['metric']}: no window has enough labels to grade it"
+    share = f"{one['share']:.1%}, where 95% are to be expected without concept drift"
+    newest = ", ".join(one["outside"][-3:])
+    outside = f"; outside, the newest last: {newest}" if newest else ""
+    return (
+        f"estimated {one['metric']}: inside the band in {one['inside']} of {one['windows']} windows ({share}){outside}"
+    )
+
+
 def _undecided(report: Report) -> Iterator[str]:
     """Why constraints failed or are undecided, each reason once."""
     for state in (State.FAILED, State.UNDECIDED):
