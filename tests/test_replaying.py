@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from monitor_tasks import replaying, tasks
 from monitor_tasks.baseline import Constraint, Metric
 from monitor_tasks.cli import app
+from monitor_tasks.configuration import read_yaml
 from monitor_tasks.policy import Policy, Proposal
 from monitor_tasks.report import Report, judge
 from monitor_tasks.site import Site, load_endpoint
@@ -161,8 +162,8 @@ def test_history_is_replayed_under_another_policy_and_other_bounds(stored: Path,
 def test_a_replay_is_told_as_a_table_and_as_a_page(stored: Path, tmp_path: Path) -> None:
     (tmp_path / "new.yaml").write_text("bounds: [{metric: drift_ks, upper: 0.2}]\n")
     code, text = told("replay", stored, *SPAN, "--policy", tmp_path / "new.yaml", "--html", tmp_path / "new.html")
-    assert (code, "48 windows: rest 44, alert 3, retrain 1." in text) == (1, True)
-    assert "What was done in the 48 that have a verdict: rest 43, alert 3, retrain 2." in text
+    assert (code, "48 windows would be: rest 44, alert 3, retrain 1." in text) == (1, True)
+    assert "48 have a verdict, which was: rest 43, alert 3, retrain 2." in text
     assert "1 differ, the first in 2026-01-05T05:00:00Z/PT1H." in text
     page = (tmp_path / "new.html").read_text()
     assert "1 differ, the first in 2026-01-05T05:00:00Z/PT1H." in page
@@ -240,3 +241,11 @@ def test_a_policy_is_part_of_the_verdicts_key_and_none_is_not() -> None:
 def test_a_rule_for_a_monitor_that_does_not_watch_is_one_clear_error() -> None:
     with pytest.raises(UserError, match=r"policy.rules.0: no monitor 'biass' watches it; there are data_quality"):
         site("memory://none", "policy: {rules: [{monitor: biass}]}\n")
+
+
+def test_the_policies_of_the_documents_are_policies(repository: Path) -> None:
+    (said,) = re.findall(r"```yaml\n(policy:.*?)```", (repository / "docs/policy.md").read_text(), re.DOTALL)
+    known = site("memory://none", said).endpoint.policy
+    assert (known.once, known.rules[1].owner, known.stopped and known.stopped.windows) == (True, "feature-team", 2)
+    example = (repository / "docs/examples/policy.yaml").read_text()
+    assert read_yaml(Proposal, example, "policy.yaml").value.bounds[0].changes == {"upper": 0.3}

@@ -47,8 +47,8 @@ def replay_summary(found: Sequence[Replayed]) -> list[str]:
         return ["No report lies in this span."]
     known = [one for one in found if one.done is not None]
     then, now = (Counter(actions) for actions in ([one.done for one in known], [one.again.action for one in found]))
-    lines = [f"{len(found):,} windows: {_counts(now)}."]
-    lines.append(f"What was done in the {len(known):,} that have a verdict: {_counts(then)}.")
+    lines = [f"{len(found):,} windows would be: {_counts(now)}."]
+    lines.append(f"{len(known):,} have a verdict, which was: {_counts(then)}.")
     differ = [one for one in found if one.differs]
     first = f", the first in {differ[0].window}" if differ else ""
     return [*lines, f"{len(differ):,} differ{first}."]
