@@ -74,7 +74,7 @@ POLICIES = st.sampled_from([
 DRIFTS = st.lists(st.sampled_from([0.0, 0.3, None]), min_size=2, max_size=7)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(DRIFTS, POLICIES, st.randoms(use_true_random=False))
 def test_any_order_of_execution_ends_in_the_same_timeline(
     drifts: list[float | None], policy: str, random: Random
@@ -249,3 +249,12 @@ def test_the_policies_of_the_documents_are_policies(repository: Path) -> None:
     assert (known.once, known.rules[1].owner, known.stopped and known.stopped.windows) == (True, "feature-team", 2)
     example = (repository / "docs/examples/policy.yaml").read_text()
     assert read_yaml(Proposal, example, "policy.yaml").value.bounds[0].changes == {"upper": 0.3}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"findings": [{}], "rows": 3}', '{"findings": [], "rows": "x"}'])
+def test_a_damaged_report_is_one_clear_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "history.yaml").write_text(YAML.format(root="results"))
+    place = Site(load_endpoint(str(tmp_path / "history.yaml"), YAML.format(root="results"), str(tmp_path)))
+    place.store.put(f"{place.folder('data_quality', hours(1)[0])}/report.json", text.encode())
+    code, said = told("replay", tmp_path / "history.yaml", *SPAN)
+    assert (code, "report.json: not a report: " in said, "run the window again" in said) == (2, True, True), said

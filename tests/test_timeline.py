@@ -262,6 +262,7 @@ def test_maintenance_comes_again(start: int, length: int, covered: bool) -> None
         ({"windows": "two"}, "pattern"),
         ({"cool_down": "6 hours"}, "is not a duration"),
         ({"cool_down": "-PT6H"}, "not negative"),
+        ({"look_back": "P9999D"}, "a year at most"),
         ({"maintenance": [{"from": "2026-01-05T03:00:00Z", "to": "2026-01-05T01:00:00Z"}]}, "must lie before"),
         ({"maintenance": [{"from": "tomorrow", "to": "2026-01-05T01:00:00Z"}]}, "Invalid isoformat"),
         ({"rules": [{"severity": "bad"}]}, "'info', 'warning' or 'critical'"),

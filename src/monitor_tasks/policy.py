@@ -41,8 +41,8 @@ def persistence(text: str) -> tuple[int, int]:
 
 
 def _is_duration(text: str) -> str:
-    if parse_duration(text) < timedelta(0):
-        raise ValueError(f"{text!r}: a time to wait is not negative")
+    if not timedelta(0) <= parse_duration(text) <= timedelta(days=366):
+        raise ValueError(f"{text!r}: a time to wait is not negative, and a year at most")
     return text
 
 

@@ -12,7 +12,7 @@ from monitor_tasks.baseline import Constraint, Metric
 from monitor_tasks.io.store import Missing
 from monitor_tasks.policy import Bound, Named, Policy, Proposal
 from monitor_tasks.remembered import Remembered
-from monitor_tasks.report import Finding, Report, State, Status, judge
+from monitor_tasks.report import Report, State, Status, judge
 from monitor_tasks.site import Site
 from monitor_tasks.timeline import Assessed, fold, handed_over_once
 from monitor_tasks.troubles import names
@@ -105,8 +105,9 @@ def _shown(site: Site, take: Callable[[Raw], T], window: Window) -> list[T]:
             found.append(take(Raw(name, orjson.loads(site.store.get(key)))))
         except Missing:
             continue
-        except ValueError as error:
-            raise UserError(f"{site.store.address_of(key)}: not a report: {error}; run the window again") from error
+        except (ValueError, KeyError, TypeError) as error:
+            told = str(error).splitlines()[0]
+            raise UserError(f"{site.store.address_of(key)}: not a report: {told}; run the window again") from error
     return found
 
 
@@ -126,24 +127,28 @@ def is_named(one: Named, key: Key) -> bool:
 
 
 def judged_again(raw: Raw, bound_of: Callable[[Key], Bound | None], known: set[Key]) -> Report:
-    """A stored report under other bounds, thinned: of findings that are neither violations nor touched one of a state.
+    """A stored report under other bounds, thinned: of findings that are no violations one of a state.
 
     What was undecided or has failed stays so. What tells its constraints apart is added to `known`.
     """
-    kept, rest = list[Finding](), dict[str, Any]()
+    kept, rest = list[Any](), dict[str, Any]()
     for key, one in raw.judged():
         known.add(key)
-        state = one["state"]
-        bound = bound_of(key) if state in JUDGED else None
-        if bound is not None:
-            metric, changed = Metric.model_validate(one["metric"]), {**one["constraint"], **bound.changes}
-            kept += judge([metric], [Constraint.model_validate(changed)])
-        elif state == State.BROKEN:
-            kept.append(Finding.model_validate(one))
+        bound = bound_of(key) if one["state"] in JUDGED else None
+        finding = one if bound is None else _judged(one, bound)
+        if (state := finding["state"]) == State.BROKEN:
+            kept.append(finding)
         else:
-            rest.setdefault(state, one)
+            rest.setdefault(state, finding)
     told = {name: value for name, value in raw.said.items() if name != "findings"}
-    return Report.model_validate({**told, "findings": (*kept, *map(Finding.model_validate, rest.values()))})
+    return Report.model_validate({**told, "findings": (*kept, *rest.values())})
+
+
+def _judged(one: dict[str, Any], bound: Bound) -> dict[str, Any]:
+    """A stored finding, its metric judged by other bounds."""
+    changed = {**one["constraint"], **bound.changes}
+    (finding,) = judge([Metric.model_validate(one["metric"])], [Constraint.model_validate(changed)])
+    return {**one, "constraint": changed, "state": finding.state, "because": finding.because}
 
 
 def check_names(policy: Policy, bounds: Sequence[Bound], known: Set[Key]) -> None:
