@@ -19,18 +19,8 @@ CONTRACTS = {
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 }
 VERBS = {
-    "tasks",
-    "comparing",
-    "restating",
-    "retraining",
-    "staging",
-    "intake",
-    "judging",
-    "on_tables",
-    "explaining",
-    "dialects",
-    "site",
-    "cli",
+    *("tasks", "comparing", "restating", "retraining", "replaying", "tuning", "remembered", "staging", "intake"),
+    *("judging", "on_tables", "explaining", "dialects", "site", "cli"),
 }
 NOUNS = {path.stem for path in PACKAGE.glob("*.py")} - VERBS - {"__init__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

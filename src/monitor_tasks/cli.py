@@ -12,11 +12,12 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from monitor_tasks import restating, tasks
+from monitor_tasks import replaying, restating, tasks, tuning
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
 from monitor_tasks.io.store import Missing, Store, home, open_object
 from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.pages.replayed import replay_page, replay_table, tuning_table
 from monitor_tasks.pages.terminal import (
     ReadingProgress,
     comparison_table,
@@ -26,11 +27,12 @@ from monitor_tasks.pages.terminal import (
     report_table,
     windows_table,
 )
+from monitor_tasks.policy import Proposal
 from monitor_tasks.report import Status
 from monitor_tasks.site import Site, load_endpoint, opened
 from monitor_tasks.staging import label_names, pin_baseline
 from monitor_tasks.value import UserError, Value
-from monitor_tasks.verdict import Permission
+from monitor_tasks.verdict import Action, Permission
 from monitor_tasks.window import Window, format_time, parse_time
 
 app = typer.Typer(help="The open model monitor, without Airflow.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -65,6 +67,8 @@ CaptureAddress = Annotated[
 BaselineAddress = Annotated[
     str, typer.Option("--baseline", callback=_address, help="Folder that `suggest` wrote, or SageMaker's baseline.")
 ]
+Start = Annotated[str, typer.Option("--from", help="First moment, in UTC.")]
+End = Annotated[str, typer.Option("--to", help="Last moment, in UTC.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -97,15 +101,13 @@ def run(
 @verb
 def backfill(
     endpoint: Yaml,
-    start: Annotated[str, typer.Option("--from", help="First moment, in UTC.")],
-    end: Annotated[str, typer.Option("--to", help="Last moment, in UTC.")],
+    start: Start,
+    end: End,
     as_json: AsJson = False,
 ) -> int:
     """Run every window of the schedule between two moments, in order."""
     known = _endpoint(endpoint)
-    windows = list(known.schedule.windows(_time(start), _time(end)))
-    if not windows:
-        raise UserError(f"no window of {known.schedule_expression} lies between {start} and {end}; widen the span")
+    windows = _windows(known, start, end)
     return _show([_run(known, one) for one in track(windows, "windows", console=err, transient=True)], as_json)
 
 
@@ -153,8 +155,8 @@ def history(
 @verb
 def compare(
     endpoint: Yaml,
-    start: Annotated[str, typer.Option("--from", help="First moment, in UTC.")],
-    end: Annotated[str, typer.Option("--to", help="Last moment, in UTC.")],
+    start: Start,
+    end: End,
     challenger: Annotated[
         Path | None, typer.Argument(metavar="[CHALLENGER.yaml]", help="Another endpoint; left out, the variants.")
     ] = None,
@@ -176,6 +178,7 @@ def compare(
     return {"better": 0, "worse": 1}.get(found.deciding.verdict, 3)
 
 
+@verb
 def grade(endpoint: Yaml, as_json: AsJson = False) -> int:
     """Grade the estimates of all windows: by metric, the share of realised values inside their 95 % bands."""
     found = restating.grades(Site(_endpoint(endpoint)))
@@ -185,6 +188,49 @@ def grade(endpoint: Yaml, as_json: AsJson = False) -> int:
         lines = [graded(one) for one in found if one["windows"]]
         out.print("\n".join(lines) or "no window has both an estimate and enough labels", markup=False, soft_wrap=True)
     return 0 if any(one["windows"] for one in found) else 3
+
+
+@verb
+def replay(
+    endpoint: Yaml,
+    start: Start,
+    end: End,
+    policy: Annotated[Path | None, typer.Option(help="YAML: policy and bounds; left out, the endpoint's own.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write what is found there too, as a page with a plot.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Judge stored reports again under another policy and other bounds, and say what would have been told."""
+    known, allowed = _endpoint(endpoint), tasks.permission
+    proposal = read_yaml(Proposal, _text(policy), str(policy)).value if policy else Proposal()
+    windows = _windows(known, start, end)
+    found = replaying.replay(Site(known), proposal, windows, allowed(known, asked=None, backfill=False))
+    if html:
+        _write(str(html.absolute().parent), {html.name: replay_page(known.endpoint_name, found)})
+    if as_json:
+        out.print_json(data=[one.told for one in found])
+    else:
+        out.print(replay_table(found))
+    return 3 if not found else int(any(one.again.action is not Action.REST for one in found))
+
+
+@verb
+def tune(
+    endpoint: Yaml,
+    start: Start,
+    end: End,
+    rate: Annotated[float, typer.Option("--false-alarms", min=0, max=1, help="Share of the windows: 0.01.")],
+    output: Annotated[Path | None, typer.Option(help="Write the bounds there, for `replay --policy`.")] = None,
+) -> int:
+    """Propose bounds that would have alarmed in so large a part of windows in which nothing was wrong."""
+    site = Site(_endpoint(endpoint))
+    found = tuning.tune(site, _windows(site.endpoint, start, end), rate)
+    if found is None:
+        out.print("no report lies in this span")
+        return 3
+    if output:
+        _write(str(output.absolute().parent), {output.name: found.to_yaml()})
+    out.print(tuning_table(found))
+    return 0
 
 
 @verb
@@ -288,6 +334,13 @@ def schema() -> int:
     """Print the JSON Schema of an endpoint's YAML."""
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
     return 0
+
+
+def _windows(endpoint: Endpoint, start: str, end: str) -> list[Window]:
+    windows = list(endpoint.schedule.windows(_time(start), _time(end)))
+    if not windows:
+        raise UserError(f"no window of {endpoint.schedule_expression} lies between {start} and {end}; widen the span")
+    return windows
 
 
 def _run(endpoint: Endpoint, window: Window) -> dict[str, Any]:

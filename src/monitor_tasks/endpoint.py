@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, create_model, model_validator
 
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.monitors.settings import MONITORS, NAME
+from monitor_tasks.policy import Policy
 from monitor_tasks.value import Address, Value
 from monitor_tasks.window import Schedule, Window, parse_duration
 
@@ -238,6 +240,8 @@ class Endpoint(Value):
     start_date: Moment = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
     """No window before this moment is scheduled."""
     retraining: Retraining = Retraining()
+    policy: Policy = Policy()
+    """Which violations count, how severe they are and what follows; left out, every one does."""
     aws_conn_id: str | None = Field(None, pattern=r"^[\w.-]{1,200}$")
     """The Airflow connection whose credentials open the addresses; never a secret itself."""
     owner: str = ""
@@ -255,6 +259,14 @@ class Endpoint(Value):
         compare = getattr(self.configured().get("model_quality"), "compare", None)
         if compare and compare.by == "variant" and self.capture.layout != "variants":
             raise ValueError("monitors.model_quality.compare needs capture.layout: variants, which tells them apart")
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_monitors_of_its_policy(self) -> Self:
+        for place, rule in enumerate(self.policy.rules):
+            if not any(fnmatchcase(name, rule.monitor) for name in self.configured()):
+                known = ", ".join(self.configured())
+                raise ValueError(f"policy.rules.{place}: no monitor {rule.monitor!r} watches it; there are {known}")
         return self
 
     @property

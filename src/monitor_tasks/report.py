@@ -136,13 +136,17 @@ class Report(Artifact):
     @property
     def status(self) -> Status:
         """The execution's status; a report in which nothing could be decided is never shown as healthy."""
+        return self.status_without(0)
+
+    def status_without(self, uncounted: int) -> Status:
+        """The status if so many of the violations do not count."""
         if self.rows == 0:
             return Status.NO_DATA
-        if self.violations:
+        if len(self.violations) > uncounted:
             return Status.WITH_VIOLATIONS
         if self.having(State.FAILED):
             return Status.FAILED
-        if not self.baseline or (self.findings and not self.having(State.KEPT)):
+        if not self.baseline or (self.findings and not self.having(State.KEPT) and not self.violations):
             return Status.NOT_ENOUGH_DATA
         return Status.COMPLETED
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from monitor_tasks.io.executions import digest, newest
 from monitor_tasks.monitors.settings import PredictorSettings
+from monitor_tasks.remembered import Remembered
 from monitor_tasks.report import ModelCard
 from monitor_tasks.site import Site
 from monitor_tasks.staging import expected_columns, loaded, suggested_baseline
 from monitor_tasks.value import UserError
-from monitor_tasks.verdict import episode_around
 from monitor_tasks.window import Window, format_time, parse_time
 
 
@@ -70,7 +70,8 @@ def _retrained(site: Site, window: Window, evidence: Mapping[str, Any]) -> dict[
 
 def _materials(site: Site, window: Window) -> Iterator[tuple[Window, list[str], Any]]:
     """The episode's windows that may be learned from, labelled and not broken data: what was violated, and the rows."""
-    for one in episode_around(window, site.reported(), lambda other: site.outcome(other).status):
-        outcome, key = site.outcome(one), newest(site.store, site.folder("labelled", one))
+    known = Remembered(site)
+    for one in known.run(window):
+        outcome, key = known(one).outcome, newest(site.store, site.folder("labelled", one))
         if key and "data" not in outcome.causes:
             yield one, list(outcome.what), site.table(key, "labelled.parquet")

@@ -1,7 +1,7 @@
 """The verbs of the DAGs: each reads, asks one pure question, and writes. Only addresses travel between them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,6 +9,8 @@ from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.io import store as storage
 from monitor_tasks.io.executions import append, digest, read_artifact, read_manifest
 from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.policy import Policy
+from monitor_tasks.remembered import Remembered
 from monitor_tasks.site import Site, opened
 from monitor_tasks.staging import (
     awaiting,
@@ -24,7 +26,8 @@ from monitor_tasks.staging import (
     staged,
     suggested_baseline,
 )
-from monitor_tasks.verdict import Action, Outcome, Permission, Verdict, decide, episode_around
+from monitor_tasks.timeline import not_handed_over
+from monitor_tasks.verdict import Action, Outcome, Permission, Verdict
 from monitor_tasks.window import Window
 
 
@@ -117,19 +120,27 @@ def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str)
 
 def choose_action(site: Site, window: Window, reports: Mapping[str, str], permission: Permission) -> Verdict:
     """What is done about the window; an episode gets its number once, and asks for retraining once."""
-    outcome = Outcome.of([site.report(key) for key in reports.values()])
-    execution = site.execution("verdict", window, {**reports, "permission": hash_of(permission)})
+    policy, found = site.endpoint.policy, {name: site.report(key) for name, key in reports.items()}
+    inputs = {**reports, "permission": hash_of(permission)}
+    execution = site.execution("verdict", window, inputs | ({} if policy == Policy() else {"policy": hash_of(policy)}))
     if done := execution.committed():
         return Verdict.read(read_artifact(site.store, done, "verdict.json"), done)
-    if not site.endpoint.schedule.has(window):
-        permission = Permission(retraining=False, because="not one of the schedule's own windows")
-    action, because = decide(outcome, permission)
-    episodes = _episodes(site, window) if outcome.causes and site.endpoint.schedule.has(window) else []
-    if action is Action.RETRAIN and not _claim(site, window, episodes, reports, because):
-        action, because = Action.ALERT, f"retraining was handed over before in this episode; {because}"
-    episode = episodes[0] if episodes else ""
+    known = Remembered(site, {window: found})
+    assessed = known.assessed(window, permission)
+    episodes = _episodes(site, window) if assessed.episode else []
+    if assessed.action is Action.RETRAIN and not _claim(site, window, episodes, reports, assessed.because):
+        assessed = not_handed_over(assessed)
     verdict = Verdict(
-        endpoint=site.name, window=str(window), action=action, because=because, status=outcome.status, episode=episode
+        endpoint=site.name,
+        window=str(window),
+        action=assessed.action,
+        because=assessed.because,
+        status=Outcome.of(list(found.values())).status,
+        episode=episodes[0] if episodes else "",
+        severity=assessed.severity or "",
+        since=str(assessed.since or ""),
+        owner=assessed.owner or site.endpoint.owner,
+        closes=_number(site, known.run(window)[:-1]) if assessed.closes else "",
     )
     execution.commit({"verdict.json": verdict.to_json()}, shown=("verdict.json",))
     return verdict
@@ -175,13 +186,23 @@ def _episodes(site: Site, window: Window) -> list[str]:
     belonged = {int(one.episode) for one in site.verdicts(window) if one.episode}
 
     def open_episode(entries: list[bytes]) -> bytes | None:
-        run = {str(one) for one in episode_around(window, site.reported(), lambda other: site.outcome(other).status)}
-        opened = {number for number, entry in enumerate(entries, 1) if json.loads(entry)["opened_by"] in run}
+        known = Remembered(site)  # what others have stored until now
+        run = known.run(window)
+        names = {str(one) for one in run}
+        opened = {number for number, entry in enumerate(entries, 1) if json.loads(entry)["opened_by"] in names}
+        if known.is_cut(run, window) and (number := _number(site, run)):
+            opened.add(int(number))
         joined[:] = [*sorted(belonged), *sorted(opened - belonged)]
         return None if joined else json.dumps({"opened_by": str(window)}).encode()
 
     entries = append(site.store, f"{site.name}/episodes/log", open_episode)
     return [f"{number:06d}" for number in joined or [len(entries)]]
+
+
+def _number(site: Site, run: Sequence[Window]) -> str:
+    """The number of the episode that a run of windows was given; empty where none was."""
+    numbers = [one.episode for window in reversed(run) for one in site.verdicts(window)[-1:] if one.episode]
+    return numbers[0] if numbers else ""
 
 
 def _claim(site: Site, window: Window, episodes: list[str], reports: Mapping[str, str], because: str) -> bool:

@@ -1,10 +1,10 @@
 """Verdict: rest, alert or retrain; a fold over what the windows' reports say, in window order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from monitor_tasks.baseline import Cause
+from monitor_tasks.baseline import Cause, Constraint
 from monitor_tasks.report import Report, Status
 from monitor_tasks.value import Artifact, Value
 from monitor_tasks.window import Window
@@ -30,14 +30,24 @@ class Outcome(NamedTuple):
     @classmethod
     def of(cls, reports: Sequence[Report]) -> "Outcome":
         """The reports' worst status: violations, then failure, then nothing to judge, then health."""
-        order = (Status.WITH_VIOLATIONS, Status.FAILED, Status.NOT_ENOUGH_DATA, Status.COMPLETED, Status.NO_DATA)
-        found = {report.status for report in reports}
         broken = [violation.constraint for report in reports for violation in report.violations]
+        return cls.told(worst(report.status for report in reports), broken)
+
+    @classmethod
+    def told(cls, status: Status, broken: Sequence[Constraint]) -> "Outcome":
+        """The outcome of a status and the constraints that were broken."""
         return cls(
-            next((status for status in order if status in found), Status.NO_DATA),
+            status,
             frozenset(constraint.cause for constraint in broken),
             tuple(f"{one.metric} of {one.subject}" if one.subject else one.metric for one in broken),
         )
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """The worst of some statuses: violations, then failure, then nothing to judge, then health."""
+    order = (Status.WITH_VIOLATIONS, Status.FAILED, Status.NOT_ENOUGH_DATA, Status.COMPLETED, Status.NO_DATA)
+    found = set(statuses)
+    return next((status for status in order if status in found), Status.NO_DATA)
 
 
 class Permission(Value):
@@ -57,6 +67,14 @@ class Verdict(Artifact):
     status: Status
     episode: str = ""
     """The episode that the window's violations belong to; its number tells it from all others of the endpoint."""
+    severity: str = ""
+    """The policy's word for how much it matters; empty where nothing does."""
+    since: str = ""
+    """The first window of what is told here: of the episode, of the silence, of the failures."""
+    owner: str = ""
+    """Who is told."""
+    closes: str = ""
+    """The episode that this healthy window ends."""
 
     @property
     def text(self) -> str:
@@ -83,21 +101,26 @@ def decide(outcome: Outcome, permission: Permission) -> tuple[Action, str]:
 _SILENT = {Status.NO_DATA: "no data", Status.NOT_ENOUGH_DATA: "not enough data to judge"}
 
 
-def episode_around(window: Window, windows: Sequence[Window], status: Callable[[Window], Status]) -> tuple[Window, ...]:
-    """The run of violated windows around `window`: windows that could not be judged are skipped, a healthy one ends it.
+def episode_around(
+    window: Window, windows: Sequence[Window], status: Callable[[Window], Status], healthy_windows: int = 1
+) -> tuple[Window, ...]:
+    """The run of violated windows around `window`: windows that could not be judged are skipped, healthy ones end it.
 
     `windows` are all that have a report, in order; `status` is only asked as far as the run reaches.
     """
-    before = [other for other in reversed(windows) if other < window]
-    after = [other for other in windows if other > window]
-    return (*reversed(_violated(before, status)), window, *_violated(after, status))
+    before = (other for other in reversed(windows) if other < window)
+    after = (other for other in windows if other > window)
+    return (*reversed(violated(before, status, healthy_windows)), window, *violated(after, status, healthy_windows))
 
 
-def _violated(windows: Sequence[Window], status: Callable[[Window], Status]) -> list[Window]:
-    run = []
+def violated(windows: Iterable[Window], status: Callable[[Window], Status], healthy_windows: int = 1) -> list[Window]:
+    """The violated windows up to the first `healthy_windows` healthy ones in a row."""
+    run, healthy = [], 0
     for window in windows:
         found = status(window)
-        if found is Status.COMPLETED:
+        if found in (Status.COMPLETED, Status.WITH_VIOLATIONS):
+            healthy = healthy + 1 if found is Status.COMPLETED else 0
+        if healthy == healthy_windows:
             break
         if found is Status.WITH_VIOLATIONS:
             run.append(window)

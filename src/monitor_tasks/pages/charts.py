@@ -6,7 +6,8 @@ and axis names. Texts that somebody else chose never come here.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -134,11 +135,30 @@ def _curve(shown: Curve) -> Drawing:
     return _svg(layers, {"left": 52, "right": 12, "top": 8, "bottom": 40})
 
 
+def strips(moments: Sequence[datetime], rows: Mapping[str, Sequence[str | None]]) -> Drawing:
+    """What was done at each moment, a strip a row: the line is as high as its action matters, and broken by None."""
+    import altair as alt
+
+    heights = {"rest": 0.05, "alert": 0.45, "retrain": 0.85}
+    titles = f"{json.dumps([*rows][::-1])}[floor(datum.value)]"
+    places = alt.Axis(values=[row + 0.45 for row in range(len(rows))], labelExpr=titles, grid=False, ticks=False)
+    across = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=alt.Axis(grid=False, tickCount=8))
+    up = alt.Y("y:Q", title=None, scale=alt.Scale(domain=[0, len(rows)], nice=False), axis=places)
+    layers = []
+    for row, actions, colour in zip(reversed(range(len(rows))), rows.values(), (THEN, NOW), strict=True):
+        seen = [None if action is None else row + heights[action] for action in actions]
+        points = [{"x": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "y": y} for moment, y in zip(moments, seen, strict=True)]
+        line = alt.Chart(alt.InlineData(values=points)).mark_line(interpolate=STEPS, stroke=colour, strokeWidth=1.5)
+        layers.append(line.encode(x=across, y=up))
+    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    return _svg(chart, {"left": 84, "right": 16, "top": 8, "bottom": 22}, extent=80)
+
+
 def _rounded(attribute: re.Match[str]) -> str:
     return re.sub(r"-?\d+\.\d{2,}", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), attribute[0])
 
 
-def _svg(chart: Any, padding: dict[str, int]) -> Drawing:
+def _svg(chart: Any, padding: dict[str, int], extent: int = 30) -> Drawing:
     """The chart without anything that is measured, fetched, or named twice on a page."""
     import vl_convert
 
@@ -149,8 +169,8 @@ def _svg(chart: Any, padding: dict[str, int]) -> Drawing:
         "domainColor": RULE,
         "tickColor": RULE,
         "titlePadding": 8,
-        "maxExtent": 30,
-        "minExtent": 30,
+        "maxExtent": extent,
+        "minExtent": extent,
     }
     spec = chart.to_dict()
     spec |= {"padding": padding, "autosize": {"type": "none"}, "background": None}

@@ -72,7 +72,7 @@ class _Body(NamedTuple):
 
 def _body(report: Report, subjects: Sequence[Known], whole: Sequence[Exhibit], room: Room) -> _Body:
     """The parts of the page in the order in which they take its room."""
-    parts: Any = _environment().get_template("parts.html.j2").module
+    parts: Any = environment().get_template("parts.html.j2").module
     broken = [one for one in subjects if one.violations]
     others = [one for one in subjects if not one.violations and (one.name or one.findings)]
     unmatched = unmatched_columns(subjects)
@@ -157,12 +157,13 @@ def _head(report: Report) -> dict[str, Any]:
 def _page(head: Mapping[str, Any], body: _Body) -> bytes:
     style = files("monitor_tasks.pages").joinpath("templates/report.css").read_text("utf-8")
     style_hash = b64encode(sha256(style.encode()).digest()).decode()
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(**head, **body._asdict(), style=style, style_hash=style_hash).encode("utf-8", "replace")
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Where the templates of all pages are: everything is escaped, and a name that is missing is an error."""
     found = Environment(
         loader=PackageLoader("monitor_tasks.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,

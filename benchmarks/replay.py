@@ -1,0 +1,90 @@
+"""``python -m benchmarks.replay [--days 90]``: a policy replayed on a made history of hourly windows of 30 columns."""
+
+import os
+import time
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Annotated
+from unittest.mock import patch
+
+import pyarrow as pa
+import typer
+from typer.testing import CliRunner
+
+from monitor_tasks.baseline import Metric
+from monitor_tasks.cli import app
+from monitor_tasks.judging import check, read_baseline, suggest
+from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.report import Report, judge
+from monitor_tasks.site import Site, load_endpoint
+from monitor_tasks.verdict import Action, Verdict
+from monitor_tasks.window import Window, parse_time
+
+START = parse_time("2026-01-05T00:00:00Z")
+ENDPOINT = "endpoint_name: history\nroot: results\ncapture: {address: capture}\nmonitors: {data_quality: {}}\n"
+NEW = "policy: {windows: 2 of 3, once: true}\nbounds: [{metric: drift_linf, upper: 0.15}]\n"
+
+
+def first_report(columns: int) -> Report:
+    """What data quality says of a table of numbers and categories, judged by itself."""
+    random = Random(0)
+    table = pa.table({
+        f"column_{place}": [random.gauss(0, 1) if place % 3 else random.choice("abcdef") for _ in range(2000)]
+        for place in range(columns)
+    })  # fmt: skip
+    settings = MONITORS["data_quality"].settings()
+    known = read_baseline("0" * 20, "data_quality", settings, suggest("data_quality", settings, table).get)
+    return check("data_quality", settings, table, known).report("history", "")
+
+
+def stored(home: Path, days: int, columns: int) -> Site:
+    """A home in which every hour of so many days has a report and a verdict; some drift by chance."""
+    random, model = Random(1), first_report(columns)
+    (home / "history.yaml").write_text(ENDPOINT)
+    site = Site(load_endpoint(str(home / "history.yaml"), ENDPOINT, str(home)))
+    constraints = [one.constraint for one in model.findings]
+    for window in site.endpoint.schedule.windows(START, START.replace(year=2027)):
+        if (window.end - START).days >= days:
+            break
+        metrics = [moved(one.metric, random) for one in model.findings if one.metric]
+        report = model.model_copy(update={"window": str(window), "findings": judge(metrics, constraints)})
+        key = site.execution("data_quality", window, {"rows": str(window)}).commit(
+            {"report.json": report.to_json()}, shown=("report.json",)
+        )
+        write_verdict(site, window, report, key)
+    return site
+
+
+def moved(metric: Metric, random: Random) -> Metric:
+    """The metric of another window: its drift is chance, and now and then more."""
+    if not metric.name.startswith("drift") or metric.value is None:
+        return metric
+    return metric.model_copy(update={"value": random.expovariate(30 if random.random() < 0.998 else 6)})
+
+
+def write_verdict(site: Site, window: Window, report: Report, key: str) -> None:
+    """What was done about a window: every violation was told."""
+    action = Action.ALERT if report.violations else Action.REST
+    verdict = Verdict(endpoint=site.name, window=str(window), action=action, because="", status=report.status)
+    site.execution("verdict", window, {"data_quality": key}).commit(
+        {"verdict.json": verdict.to_json()}, shown=("verdict.json",)
+    )
+
+
+def main(days: Annotated[int, typer.Option(min=1)] = 90, columns: Annotated[int, typer.Option(min=1)] = 30) -> None:
+    """Measure wall and CPU time of ``replay`` and ``tune`` on a made history."""
+    with TemporaryDirectory(prefix="benchmarks-") as top, patch.object(os, "fsync"):
+        stored(Path(top), days, columns)
+        (Path(top) / "new.yaml").write_text(NEW)
+        typer.echo(f"{days * 24} windows of {columns} columns")
+        span = (f"{top}/history.yaml", "--from", "2026-01-05T00:00:00Z", "--to", "2027-01-01T00:00:00Z")
+        for words in (["replay", *span, "--policy", f"{top}/new.yaml"], ["tune", *span, "--false-alarms", "0.01"]):
+            wall, cpu = time.perf_counter(), time.process_time()
+            done = CliRunner().invoke(app, words)
+            took = f"{time.perf_counter() - wall:.1f} s, {time.process_time() - cpu:.1f} s of CPU"
+            typer.echo(f"{words[0]}: {took}; exit code {done.exit_code}; {done.output.strip().splitlines()[-1]}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
