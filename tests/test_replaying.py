@@ -69,7 +69,7 @@ POLICIES = st.sampled_from([
     "",
     "policy: {once: true}\n",
     "policy: {windows: 2 of 3, once: true, healthy_windows: 2}\n",
-    "policy: {cool_down: PT3H, rules: [{cause: data, severity: warning}]}\n",
+    "policy: {cool_down: PT3H, rules: [{cause: data, severity: medium}]}\n",
 ])  # fmt: skip
 DRIFTS = st.lists(st.sampled_from([0.0, 0.3, None]), min_size=2, max_size=7)
 
@@ -94,13 +94,13 @@ def test_any_order_of_execution_ends_in_the_same_timeline(
 
 
 def test_a_verdict_says_how_severe_since_when_whose_and_what_it_ends() -> None:
-    place = site("memory://verdicts", "policy: {once: true, rules: [{cause: data, severity: warning, owner: feeds}]}\n")
+    place = site("memory://verdicts", "policy: {once: true, rules: [{cause: data, severity: medium, owner: feeds}]}\n")
     first, second, third, fourth = hours(4)
     found = [run(place, first, 0.0, 0.5), run(place, second, 0.3), run(place, third, 0.3), run(place, fourth, 0.0)]
     assert [(one.action, one.severity, one.owner) for one in found] == [
-        (Action.ALERT, "warning", "feeds"),
-        (Action.RETRAIN, "critical", "churn-team"),
-        (Action.REST, "critical", "churn-team"),
+        (Action.ALERT, "medium", "feeds"),
+        (Action.RETRAIN, "high", "churn-team"),
+        (Action.REST, "high", "churn-team"),
         (Action.REST, "", "churn-team"),
     ]
     assert {one.since for one in found[:3]} == {str(first)}
