@@ -138,8 +138,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def told(*words: object) -> tuple[int, str]:
+    """The exit code and all that was printed, as one line."""
     done = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "240"})
-    return done.exit_code, done.output
+    return done.exit_code, " ".join(done.output.split())
 
 
 def actions(text: str) -> Iterable[tuple[str, str]]:
@@ -190,7 +191,7 @@ def test_a_proposal_that_means_nothing_is_one_clear_error(
     (tmp_path / "new.yaml").write_text(text)
     code, said = told("replay", stored, *SPAN, "--policy", tmp_path / "new.yaml")
     assert code == 2
-    assert re.search(message, " ".join(said.split())), said
+    assert re.search(message, said), said
 
 
 def test_tuning_proposes_bounds_that_replay_confirms(stored: Path, tmp_path: Path) -> None:
