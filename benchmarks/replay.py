@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.report import Report, judge
 from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.verdict import Action, Verdict
-from monitor_tasks.window import Window, parse_time
+from monitor_tasks.window import Window, format_time, parse_time
 
 START = parse_time("2026-01-05T00:00:00Z")
 ENDPOINT = "endpoint_name: history\nroot: results\ncapture: {address: capture}\nmonitors: {data_quality: {}}\n"
@@ -44,9 +45,7 @@ def stored(home: Path, days: int, columns: int) -> Site:
     (home / "history.yaml").write_text(ENDPOINT)
     site = Site(load_endpoint(str(home / "history.yaml"), ENDPOINT, str(home)))
     constraints = [one.constraint for one in model.findings]
-    for window in site.endpoint.schedule.windows(START, START.replace(year=2027)):
-        if (window.end - START).days >= days:
-            break
+    for window in site.endpoint.schedule.windows(START, START + timedelta(days=days)):
         metrics = [moved(one.metric, random) for one in model.findings if one.metric]
         report = model.model_copy(update={"window": str(window), "findings": judge(metrics, constraints)})
         key = site.execution("data_quality", window, {"rows": str(window)}).commit(
@@ -78,7 +77,13 @@ def main(days: Annotated[int, typer.Option(min=1)] = 90, columns: Annotated[int,
         stored(Path(top), days, columns)
         (Path(top) / "new.yaml").write_text(NEW)
         typer.echo(f"{days * 24} windows of {columns} columns")
-        span = (f"{top}/history.yaml", "--from", "2026-01-05T00:00:00Z", "--to", "2027-01-01T00:00:00Z")
+        span = (
+            f"{top}/history.yaml",
+            "--from",
+            "2026-01-05T00:00:00Z",
+            "--to",
+            format_time(START + timedelta(days=days)),
+        )
         for words in (["replay", *span, "--policy", f"{top}/new.yaml"], ["tune", *span, "--false-alarms", "0.01"]):
             wall, cpu = time.perf_counter(), time.process_time()
             done = CliRunner().invoke(app, words)

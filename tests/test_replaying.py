@@ -69,7 +69,7 @@ POLICIES = st.sampled_from([
     "",
     "policy: {once: true}\n",
     "policy: {windows: 2 of 3, once: true, healthy_windows: 2}\n",
-    "policy: {cool_down: PT3H, rules: [{cause: data, severity: warning}]}\n",
+    "policy: {cool_down: PT3H, rules: [{cause: data, severity: medium}]}\n",
 ])  # fmt: skip
 DRIFTS = st.lists(st.sampled_from([0.0, 0.3, None]), min_size=2, max_size=7)
 
@@ -94,13 +94,13 @@ def test_any_order_of_execution_ends_in_the_same_timeline(
 
 
 def test_a_verdict_says_how_severe_since_when_whose_and_what_it_ends() -> None:
-    place = site("memory://verdicts", "policy: {once: true, rules: [{cause: data, severity: warning, owner: feeds}]}\n")
+    place = site("memory://verdicts", "policy: {once: true, rules: [{cause: data, severity: medium, owner: feeds}]}\n")
     first, second, third, fourth = hours(4)
     found = [run(place, first, 0.0, 0.5), run(place, second, 0.3), run(place, third, 0.3), run(place, fourth, 0.0)]
     assert [(one.action, one.severity, one.owner) for one in found] == [
-        (Action.ALERT, "warning", "feeds"),
-        (Action.RETRAIN, "critical", "churn-team"),
-        (Action.REST, "critical", "churn-team"),
+        (Action.ALERT, "medium", "feeds"),
+        (Action.RETRAIN, "high", "churn-team"),
+        (Action.REST, "high", "churn-team"),
         (Action.REST, "", "churn-team"),
     ]
     assert {one.since for one in found[:3]} == {str(first)}
@@ -138,8 +138,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def told(*words: object) -> tuple[int, str]:
+    """The exit code and all that was printed, as one line."""
     done = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "240"})
-    return done.exit_code, done.output
+    return done.exit_code, " ".join(done.output.split())
 
 
 def actions(text: str) -> Iterable[tuple[str, str]]:
@@ -190,7 +191,7 @@ def test_a_proposal_that_means_nothing_is_one_clear_error(
     (tmp_path / "new.yaml").write_text(text)
     code, said = told("replay", stored, *SPAN, "--policy", tmp_path / "new.yaml")
     assert code == 2
-    assert re.search(message, " ".join(said.split())), said
+    assert re.search(message, said), said
 
 
 def test_tuning_proposes_bounds_that_replay_confirms(stored: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def policy(**said: Any) -> Policy:
 
 ONCE = {"once": True}
 TWO_OF_THREE = {"windows": "2 of 3", "once": True}
-WARNS = {"rules": [{"cause": "world", "severity": "warning"}]}
+WARNS = {"rules": [{"cause": "world", "severity": "medium"}]}
 NIGHT = {"maintenance": [{"from": "2026-01-05T01:00:00Z", "to": "2026-01-05T03:00:00Z", "because": "release"}]}
 
 HISTORIES = [
@@ -99,7 +99,7 @@ HISTORIES = [
     ("today: a check that failed is told, and ends no episode", {}, "w!w!", "RAAA"),
     ("an episode is told once", ONCE, "bbb.bb", "A...A."),
     ("a hand-over tells the episode", ONCE, "www.", "R..."),
-    ("a more severe violation is told again", {**ONCE, "rules": [{"cause": "data", "severity": "warning"}]},
+    ("a more severe violation is told again", {**ONCE, "rules": [{"cause": "data", "severity": "medium"}]},
      "bbBb.", "A.A.."),
     ("failures in a row are told once, until one is well", ONCE, "!!.!", "A..A"),
     ("one window of three is not enough", TWO_OF_THREE, ".w..w..", "......."),
@@ -107,13 +107,13 @@ HISTORIES = [
     ("windows that could not be judged do not count among the three", TWO_OF_THREE, "w-?w..", "...R.."),
     ("one healthy window does not end an episode of two", {**ONCE, "healthy_windows": 2}, "w.ww..w", "R.....R"),
     ("a severity that only alerts", WARNS, "w.wB", "A.AA"),
-    ("a severity that is only recorded ends an episode", {"rules": [{"check": "drift*", "severity": "info"}]},
+    ("a severity that is only recorded ends an episode", {"rules": [{"check": "drift*", "severity": "low"}]},
      "wBbwb", ".AA.A"),
     ("what is smaller than the effect floor does not count", {"rules": [{"metric": "drift_*", "effect_floor": 0.1}]},
      "sws", ".R."),
     ("a cool-down outlasts the episode", {"cool_down": "PT4H"}, "b.b.b.", "A...A."),
     ("a more severe violation breaks the cool-down",
-     {"cool_down": "PT9H", "rules": [{"cause": "data", "severity": "warning"}]}, "b.b.w", "A...R"),
+     {"cool_down": "PT9H", "rules": [{"cause": "data", "severity": "medium"}]}, "b.b.w", "A...R"),
     ("nobody is told in maintenance, and an episode stays one", {**NIGHT, **ONCE}, "bbbb", "A..."),
     ("silence is told when it lasts", {"freshness": {"no_data_for": "PT3H"}, **ONCE}, ".-----.---", "...A.....A"),
     ("a monitor that has stopped is told; one that comes back is not", {"stopped": {"windows": 2}, **ONCE},
@@ -206,11 +206,11 @@ def test_volume_is_compared_with_the_same_hour_of_the_weeks_before() -> None:
 
 
 def test_an_alert_says_what_since_when_and_to_whom() -> None:
-    found = told("b-bw.", policy(rules=[{"cause": "data", "severity": "warning", "owner": "feeds"}], once=True))
+    found = told("b-bw.", policy(rules=[{"cause": "data", "severity": "medium", "owner": "feeds"}], once=True))
     first, third, last, end = found[0], found[2], found[3], found[4]
-    assert (first.severity, first.since, first.owner, first.episode) == ("warning", hour(0), "feeds", hour(0))
+    assert (first.severity, first.since, first.owner, first.episode) == ("medium", hour(0), "feeds", hour(0))
     assert third.because.endswith("(told before, since 2026-01-05T00:00:00Z)")
-    assert (last.severity, last.since, last.owner, last.action) == ("critical", hour(0), "", Action.RETRAIN)
+    assert (last.severity, last.since, last.owner, last.action) == ("high", hour(0), "", Action.RETRAIN)
     assert (end.closes, end.episode, end.because) == (hour(0), None, "no violations")
 
 
@@ -223,7 +223,7 @@ def test_silent_windows_say_why() -> None:
     )
     assert told(".b", policy(**NIGHT))[1].because == "nobody is told: release"
     assert told("w", policy(**WARNS))[0].because == (
-        "a changed world, but no retraining (the policy only alerts of what is warning): drift_ks of age"
+        "a changed world, but no retraining (the policy only alerts of severity medium): drift_ks of age"
     )
     assert told(".mm", policy(stopped={"windows": 2}))[2].because == (
         "no report since 2026-01-05T01:00:00Z: data_quality (2 windows)"
@@ -265,7 +265,7 @@ def test_maintenance_comes_again(start: int, length: int, covered: bool) -> None
         ({"look_back": "P9999D"}, "a year at most"),
         ({"maintenance": [{"from": "2026-01-05T03:00:00Z", "to": "2026-01-05T01:00:00Z"}]}, "must lie before"),
         ({"maintenance": [{"from": "tomorrow", "to": "2026-01-05T01:00:00Z"}]}, "Invalid isoformat"),
-        ({"rules": [{"severity": "bad"}]}, "'info', 'warning' or 'critical'"),
+        ({"rules": [{"severity": "bad"}]}, "'low', 'medium' or 'high'"),
         ({"rules": [{"metrics": "x"}]}, "Extra inputs"),
     ],
 )
@@ -275,7 +275,7 @@ def test_a_policy_that_cannot_be_is_refused(said: dict[str, Any], message: str) 
 
 
 def test_the_first_rule_that_names_a_violation_decides() -> None:
-    rules = [{"subject": "in*", "severity": "info"}, {"monitor": "data_quality", "severity": "warning"}]
+    rules = [{"subject": "in*", "severity": "low"}, {"monitor": "data_quality", "severity": "medium"}]
     found = told("bwB", policy(rules=rules))
-    assert [one.severity for one in found] == [None, "warning", "warning"]
+    assert [one.severity for one in found] == [None, "medium", "medium"]
     assert str(Rule(metric="drift_*", cause="world")) == "metric: drift_*, cause: world"

@@ -13,9 +13,9 @@ from monitor_tasks.window import Window, parse_duration, parse_time
 class Severity(StrEnum):
     """How much a violation matters, the least first."""
 
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
 
     @property
     def rank(self) -> int:
@@ -78,7 +78,7 @@ class Named(Value):
 class Rule(Named):
     """What holds for the violations that its patterns name."""
 
-    severity: Severity = Severity.CRITICAL
+    severity: Severity = Severity.HIGH
     windows: Persistence = "1 of 1"
     """In how many of the last judged windows the rule must be broken before anything follows."""
     effect_floor: float = Field(0.0, ge=0)
@@ -90,9 +90,9 @@ class Rule(Named):
 class Actions(Value):
     """What each severity does: nothing but be recorded, an alert, or a hand-over to retraining where that may be."""
 
-    info: Doing = "record"
-    warning: Doing = "alert"
-    critical: Doing = "retrain"
+    low: Doing = "record"
+    medium: Doing = "alert"
+    high: Doing = "retrain"
 
 
 class Maintenance(Value):
@@ -130,7 +130,7 @@ class Freshness(Value):
     """After so much time without data, counted only where there usually is some."""
     weeks: int = Field(4, ge=0, le=52)
     """From how many weeks it is learned which hours of the week have traffic: half of them at least; 0: all have."""
-    severity: Severity = Severity.WARNING
+    severity: Severity = Severity.MEDIUM
 
 
 class Volume(Value):
@@ -142,7 +142,7 @@ class Volume(Value):
     """The largest multiple of it."""
     weeks: int = Field(4, ge=2, le=52)
     """From how many weeks it is learned; the median of them counts, of two at least."""
-    severity: Severity = Severity.WARNING
+    severity: Severity = Severity.MEDIUM
 
 
 class Stopped(Value):
@@ -150,7 +150,7 @@ class Stopped(Value):
 
     windows: int = Field(2, ge=1, le=168)
     """After so many windows of the schedule in a row without its report."""
-    severity: Severity = Severity.WARNING
+    severity: Severity = Severity.MEDIUM
 
 
 class Policy(Value):
@@ -158,10 +158,10 @@ class Policy(Value):
 
     rules: tuple[Rule, ...] = ()
     """The first that names a violation decides; what none names has the severity and the windows below."""
-    severity: Severity = Severity.CRITICAL
+    severity: Severity = Severity.HIGH
     windows: Persistence = "1 of 1"
     actions: Actions = Actions()
-    failed: Severity = Severity.WARNING
+    failed: Severity = Severity.MEDIUM
     """How severe it is that a check could not run."""
     once: bool = False
     """Whether an episode is told once, and again only when it becomes more severe; else every window is."""

@@ -161,7 +161,7 @@ class Violations:
     def _allowed(self, severity: Severity) -> Permission:
         if self.policy.does(severity) == "retrain":
             return self.permission
-        return Permission(retraining=False, because=f"the policy only alerts of what is {severity}")
+        return Permission(retraining=False, because=f"the policy only alerts of severity {severity}")
 
 
 class Failures:
