@@ -359,3 +359,11 @@ def test_targets_are_called_by_their_name_or_their_connection() -> None:
     endpoint = Endpoint.parse(ALERTS + more, "churn.yaml", "/home")
     assert [one.label for one in endpoint.alerts] == ["chat", "tickets"]
     assert endpoint.emit.prometheus == "/home/a.prom"
+
+
+def test_the_examples_of_the_documentation_are_read(repository: Path) -> None:
+    page = (repository / "docs/alerts.md").read_text()
+    told, emitted = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    endpoint = Endpoint.parse(ALERTS.partition("alerts:")[0] + told + emitted, "churn.yaml")
+    assert [one.kind for one in endpoint.alerts] == ["pagerduty", "slack", "email", "sns", "webhook"]
+    assert all(getattr(endpoint.emit, name) for name in type(endpoint.emit).model_fields if "sha256" not in name)
