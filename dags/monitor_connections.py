@@ -1,6 +1,7 @@
 """Airflow connections to plain credentials: the package below has never heard of Airflow."""
 
 from datetime import timedelta
+from typing import Any
 
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.io.store import Credentials
@@ -48,6 +49,38 @@ def credentials(endpoint: Endpoint) -> Credentials | None:
     }
     provider = Boto3CredentialProvider(session, ttl=FRESH)
     return {"credential_provider": provider, **{name: value for name, value in known.items() if value}}
+
+
+def options(endpoint: Endpoint, service: str) -> dict[str, Any]:
+    """What a boto3 client of an AWS service is made with: plain keys, region and address of the same connection."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+    if endpoint.aws_conn_id is None:
+        return {}
+    credentials(endpoint)  # one clear error where the connection is not there or gives none
+    hook = AwsBaseHook(aws_conn_id=endpoint.aws_conn_id, client_type=service)
+    session = hook.get_session()
+    held = session.get_credentials().get_frozen_credentials()
+    known = {
+        "aws_access_key_id": held.access_key,
+        "aws_secret_access_key": held.secret_key,
+        "aws_session_token": held.token,
+        "region_name": hook.region_name or session.region_name,
+        "endpoint_url": hook.conn_config.get_service_endpoint_url(service),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def lineage(endpoint: Endpoint) -> Any:
+    """The client of Airflow's OpenLineage provider, where the endpoint asks for it."""
+    if not endpoint.emit.openlineage:
+        return None
+    try:
+        from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
+    except ImportError as error:
+        said = f"{endpoint.endpoint_name}: emit.openlineage needs apache-airflow-providers-openlineage"
+        raise UserError(f"{said}; install it where Airflow's tasks run") from error
+    return OpenLineageAdapter().get_or_create_openlineage_client()
 
 
 def site(endpoint: Endpoint) -> Site:

@@ -4,25 +4,28 @@
                     |                     |                      |                     +-> trigger_retraining
                     +-> merge_labels -----+-> measure_quality ---+--> choose_action ---+-> alert
                     |                     +-> check_bias --------+                     +-> rest
-                    +---------------------+-> check_attribution -+
+                    +---------------------+-> check_attribution -+                     +-> emit_metrics
 
-A monitor that is not configured has no box, and without labels to merge there is no merge_labels.
+A monitor that is not configured has no box, without labels to merge there is no merge_labels, and without anything to
+emit no emit_metrics. The box alert also runs beside another one, where an episode is over or a message still waits.
 Only addresses travel between the tasks. A task says whether a check ran; violations are data.
 """
 
 import logging
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from monitor_connections import site
+from monitor_connections import lineage, options, site
+from monitor_notifiers import send
 
-from monitor_tasks import tasks
-from monitor_tasks.endpoint import Endpoint
+from monitor_tasks import sending, tasks
+from monitor_tasks.endpoint import Emit, Endpoint
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.site import load_endpoints
 from monitor_tasks.window import Window
@@ -118,21 +121,24 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
             return tasks.run_monitor(site(endpoint), name, window(endpoint), rows, baseline)
 
         @task.branch(trigger_rule="none_failed")
-        def choose_action(reports: dict[str, str | None]) -> str:
-            context = get_current_context()
-            allowed = tasks.permission(
-                endpoint, context["params"]["allow_retraining"], context["dag_run"].run_type == "backfill"
-            )
+        def choose_action(reports: dict[str, str | None]) -> list[str]:
+            context, place = get_current_context(), site(endpoint)
+            backfill = context["dag_run"].run_type == "backfill"
+            allowed = tasks.permission(endpoint, context["params"]["allow_retraining"], backfill)
             done = {name: key for name, key in reports.items() if key}
-            verdict = tasks.choose_action(site(endpoint), window(endpoint), done, allowed)
+            verdict = tasks.choose_action(place, window(endpoint), done, allowed)
+            waits = not backfill and sending.announce(place, window(endpoint))
             context["ti"].xcom_push("episode", verdict.episode)
             context["ti"].xcom_push("window", verdict.window)
             context["ti"].xcom_push("text", verdict.text)
-            return BOXES[verdict.action]
+            also = {"alert": waits, "emit_metrics": emits(endpoint)}
+            return list(dict.fromkeys([BOXES[verdict.action], *(box for box, wanted in also.items() if wanted)]))
 
         @task
         def alert() -> None:
             log.warning("%s", get_current_context()["ti"].xcom_pull("choose_action", key="text"))
+            if endpoint.alerts:
+                sending.deliver(site(endpoint), send)
 
         captured = ingest_capture()
         baseline = suggest_baseline(captured)
@@ -144,11 +150,34 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
             monitor.name: run_monitor.override(task_id=monitor.task)(monitor.name, rows[monitor.stage], baseline)
             for monitor in monitors
         }
-        choose_action(reports) >> [trigger_retraining(endpoint), alert(), EmptyOperator(task_id="rest")]
+        chosen = choose_action(reports)
+        chosen >> [trigger_retraining(endpoint), alert(), EmptyOperator(task_id="rest")]
+        if emits(endpoint):
+            chosen >> emitting(endpoint)
     return dag
 
 
 BOXES = {"retrain": "trigger_retraining", "alert": "alert", "rest": "rest"}
+
+
+def emits(endpoint: Endpoint) -> bool:
+    """Whether anything goes out of every window."""
+    return endpoint.emit != Emit()
+
+
+def emitting(endpoint: Endpoint) -> Any:
+    """The box that sends a window's numbers and its verdict to other systems, and lets an asset know."""
+    verdicts = Asset(f"monitor__{endpoint.endpoint_name}", uri=f"x-monitor-tasks://{endpoint.endpoint_name}/verdict")
+
+    @task(outlets=[verdicts] if endpoint.emit.asset else [])
+    def emit_metrics(*, outlet_events: Any = None) -> None:
+        place, asked = site(endpoint), window(endpoint)
+        if endpoint.emit.asset:
+            outlet_events[verdicts].extra = sending.event_of(place, sending.judged(place, asked))
+        for note in sending.emit(place, asked, partial(options, endpoint), lineage(endpoint)):
+            log.warning("%s", note)
+
+    return emit_metrics()
 
 
 def trigger_retraining(endpoint: Endpoint) -> TriggerDagRunOperator:

@@ -6,25 +6,39 @@
 ``meet_labels`` finds the windows that labels have reached since the last time; without any, the rest is skipped.
 Until ``settle_labels`` has run, the next run is told of the same windows again. A window that could not be judged
 holds up no other: ``settle_labels`` fails with its name, and the next run is told of it again. Only addresses and ids
-travel.
+travel. ``alert`` also sends the new numbers of the windows wherever ``emit`` says.
 """
 
 import logging
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from monitor_connections import site
+from monitor_connections import lineage, options, site
+from monitor_notifiers import send
 
-from monitor_tasks import restating, tasks
+from monitor_tasks import restating, sending, tasks
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.site import load_endpoints
 from monitor_tasks.staging import label_names
+from monitor_tasks.window import Window
 
 ENDPOINTS = Path(__file__).parent / "endpoints"
 log = logging.getLogger(__name__)
+
+
+def send_out(endpoint: Endpoint, windows: list[Window]) -> None:
+    """Messages that wait, and the new numbers of windows; a receiver that is down holds up neither."""
+    place = site(endpoint)
+    try:
+        sending.deliver(place, send)
+    finally:
+        for window in windows:
+            for note in sending.emit(place, window, partial(options, endpoint), lineage(endpoint)):
+                log.warning("%s", note)
 
 
 def labels_dag(endpoint: Endpoint) -> DAG:
@@ -62,13 +76,16 @@ def labels_dag(endpoint: Endpoint) -> DAG:
             allowed = tasks.permission(
                 endpoint, context["params"]["allow_retraining"], context["dag_run"].run_type == "backfill"
             )
+            place = site(endpoint)
             try:
-                verdicts, failed = restating.restate(site(endpoint), plan, allowed), {}
+                verdicts, failed = restating.restate(place, plan, allowed), {}
             except restating.NotRestated as error:
                 verdicts, failed = error.verdicts, error.failed
             if failed:
                 context["ti"].xcom_push("failed", failed)
+            sending.announce(place, *(Window.parse(one.window) for one in verdicts))
             context["ti"].xcom_push("alerts", [one.text for one in verdicts if one.action == "alert"])
+            context["ti"].xcom_push("windows", [one.window for one in verdicts])
             return [
                 {
                     "trigger_run_id": f"retrain__{endpoint.endpoint_name}__{one.episode}",
@@ -80,8 +97,10 @@ def labels_dag(endpoint: Endpoint) -> DAG:
 
         @task
         def alert() -> None:
-            for text in get_current_context()["ti"].xcom_pull("restate_windows", key="alerts"):
+            ti = get_current_context()["ti"]
+            for text in ti.xcom_pull("restate_windows", key="alerts"):
                 log.warning("%s", text)
+            send_out(endpoint, [Window.parse(one) for one in ti.xcom_pull("restate_windows", key="windows")])
 
         @task(trigger_rule="none_failed")
         def settle_labels(plan: str | None) -> None:

@@ -1,6 +1,7 @@
 """The YAML of an endpoint: good ones are read, every mistake is one line with file, line and key."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -324,3 +325,45 @@ def test_merged_records_need_to_tell_what_was_asked_from_what_was_answered() -> 
     assert parse(plain % ", output_names: [y], input_names: [x]" + truth).ground_truth
     with pytest.raises(UserError, match=r"needs capture\.output_names and"):
         parse(plain % ", output_names: [y]" + truth)
+
+
+ALERTS = """endpoint_name: churn
+root: results
+capture: {address: capture}
+monitors: {data_quality: {}}
+alerts:
+  - {kind: slack, conn_id: chat}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{kind: slack, conn_id: chat}", "churn.yaml:5: alerts: two targets are called chat; give each a name"),
+        ("{kind: sns, conn_id: aws}", "churn.yaml:7: alerts.1: to: write the topic's ARN"),
+        ("{kind: email, conn_id: mail}", "churn.yaml:7: alerts.1: to: write the addresses"),
+        ("{kind: slack, conn_id: c, to: all}", "churn.yaml:7: alerts.1: to: of slack the connection says where to"),
+        ("{kind: pager, conn_id: c}", "churn.yaml:7: alerts.1.kind: Input should be 'sns', 'slack'"),
+        ("{kind: slack, con_id: c}", "churn.yaml:7: alerts.1.con_id: unknown key; did you mean conn_id?"),
+        ("{kind: slack, conn_id: c, severities: []}", "churn.yaml:7: alerts.1.severities: "),
+        ("{kind: slack, conn_id: ../c}", "churn.yaml:7: alerts.1.conn_id: String should match pattern"),
+    ],
+)
+def test_a_mistake_in_alerts_is_told_with_its_line(line: str, said: str) -> None:
+    with pytest.raises(UserError, match=re.escape(said)):
+        Endpoint.parse(f"{ALERTS}  - {line}\n", "churn.yaml")
+
+
+def test_targets_are_called_by_their_name_or_their_connection() -> None:
+    more = "  - {kind: webhook, conn_id: chat, name: tickets}\nemit: {prometheus: a.prom}\n"
+    endpoint = Endpoint.parse(ALERTS + more, "churn.yaml", "/home")
+    assert [one.label for one in endpoint.alerts] == ["chat", "tickets"]
+    assert endpoint.emit.prometheus == "/home/a.prom"
+
+
+def test_the_examples_of_the_documentation_are_read(repository: Path) -> None:
+    page = (repository / "docs/alerts.md").read_text()
+    told, emitted = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    endpoint = Endpoint.parse(ALERTS.partition("alerts:")[0] + told + emitted, "churn.yaml")
+    assert [one.kind for one in endpoint.alerts] == ["pagerduty", "slack", "email", "sns", "webhook"]
+    assert all(getattr(endpoint.emit, name) for name in type(endpoint.emit).model_fields if "sha256" not in name)

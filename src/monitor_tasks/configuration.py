@@ -120,6 +120,8 @@ def _known_keys(model: Any, path: Sequence[str]) -> list[str]:
     """The keys that may stand at a path of the YAML."""
     for part in path:
         field = model.model_fields.get(part)
+        if field is None and part.isdecimal():  # a place in a list of values
+            continue
         kinds = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
         model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Value)), Value)
     return [field.alias or name for name, field in model.model_fields.items()]

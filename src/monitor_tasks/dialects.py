@@ -9,8 +9,15 @@ from monitor_tasks.profiles.sample import GlobalProfile
 from monitor_tasks.profiles.sketch import SageMakerBlock
 from monitor_tasks.report import Finding
 from monitor_tasks.sagemaker import attribution, bias, constraints, constraints_reading, model_quality, violations
+from monitor_tasks.sagemaker.cloudwatch import Source, cloudwatch_metrics, column_numbers, namespace
 from monitor_tasks.sagemaker.statistics import statistics_json
 from monitor_tasks.sagemaker.statistics_reading import read_statistics
+from monitor_tasks.sagemaker.words import exit_message
+
+__all__ = [
+    "VIOLATIONS", "Seen", "Source", "cloudwatch_metrics", "column_numbers", "exit_message", "known_statistics",
+    "namespace", "obeying", "suggested_files", "violation_files",
+]  # fmt: skip
 
 Files = dict[str, bytes]
 Reader = Callable[[bytes, str], tuple[Constraint, ...]]

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AliasChoices, Field, create_model, model_va
 
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.monitors.settings import MONITORS, NAME
-from monitor_tasks.policy import Policy
+from monitor_tasks.policy import Policy, Severity
 from monitor_tasks.value import Address, Value
 from monitor_tasks.window import Schedule, Window, parse_duration
 
@@ -202,6 +202,61 @@ class Retraining(Value):
     """What the retraining DAG calls, as ``module:function``: ``train(evidence) -> card of the new model``."""
 
 
+class Target(Value):
+    """Who is told: one connection of Airflow, and the alerts that go there."""
+
+    kind: Literal["sns", "slack", "pagerduty", "email", "webhook"]
+    """Which of Airflow's notifiers sends the message."""
+    conn_id: str = Field(pattern=r"^\w[\w.-]{0,199}$")
+    """The Airflow connection that knows host and secrets."""
+    to: str = ""
+    """The topic's ARN (sns), the addresses with commas between them (email), or the path below the host (webhook)."""
+    severities: tuple[Severity, ...] = Field(tuple(Severity), min_length=1)
+    """Only alerts of these severities; the message that ends an episode goes wherever its alerts went."""
+    owner: str = ""
+    """Only alerts of this owner; left out, of every owner."""
+    name: str = Field("", pattern=r"^(\w[\w.-]{0,199})?$")
+    """Tells the targets apart, also in the store; left out, the connection's id."""
+
+    @model_validator(mode="after")
+    def _knows_where_to(self) -> Self:
+        if bool(self.to) is (self.kind in ("slack", "pagerduty")) and self.kind != "webhook":
+            needed = {"sns": "the topic's ARN", "email": "the addresses"}.get(self.kind)
+            raise ValueError(f"to: write {needed}" if needed else f"to: of {self.kind} the connection says where to")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What the target is called."""
+        return self.name or self.conn_id
+
+
+def _tell_apart(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    labels = [one.label for one in targets]
+    if twice := next((label for label in labels if labels.count(label) > 1), ""):
+        raise ValueError(f"two targets are called {twice}; give each a name of its own")
+    return targets
+
+
+class Emit(Value):
+    """What else goes out of every judged window; nothing that is not named."""
+
+    cloudwatch: bool = False
+    """Whether every number goes to CloudWatch under SageMaker's names, namespaces and dimensions."""
+    eventbridge: str | None = Field(None, pattern=r"^[\w./:-]+$", max_length=1600)
+    """The event bus, by name or ARN, that gets an event of every verdict: ``default`` is the account's own."""
+    prometheus: Address | None = None
+    """A text file, such as ``/var/lib/node_exporter/churn.prom``, that holds the newest window's numbers."""
+    asset: bool = False
+    """Whether every verdict is an event of the Airflow asset ``monitor__<endpoint>``, to schedule DAGs on."""
+    openlineage: bool = False
+    """Whether findings go out as OpenLineage's data-quality facets; needs apache-airflow-providers-openlineage."""
+    post_analytics_processor_script: Address | None = None
+    """A Python script whose ``postprocess_handler()`` runs after data quality and model quality, in their folder."""
+    post_analytics_processor_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    """The pinned hash of that script; it runs with the rights of the task."""
+
+
 Monitors = create_model(
     "Monitors",
     __base__=Value,
@@ -242,6 +297,9 @@ class Endpoint(Value):
     retraining: Retraining = Retraining()
     policy: Policy = Policy()
     """Which violations count, how severe they are and what follows; left out, every one does."""
+    alerts: Annotated[tuple[Target, ...], AfterValidator(_tell_apart)] = ()
+    """Who is told when an episode of violations begins and ends, and when a check fails."""
+    emit: Emit = Emit()
     aws_conn_id: str | None = Field(None, pattern=r"^[\w.-]{1,200}$")
     """The Airflow connection whose credentials open the addresses; never a secret itself."""
     owner: str = ""
