@@ -1,9 +1,13 @@
 """What all tests share: where the repository lies, and the samples beside it."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# A test process of pytest-xdist has a width from the start; a console that is made then would keep it.
+os.environ.pop("COLUMNS", None)
 
 settings.register_profile("steady", deadline=None, derandomize=True, database=None)
 settings.load_profile("steady")
