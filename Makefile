@@ -41,7 +41,7 @@ up: $(READY) ## the demo, left running: Airflow stays open for a look until Ctrl
 	@$(RUN) examples.demo --keep
 
 test: $(READY) ## run the tests and doctests (ARGS="-k window" picks some)
-	@$(RUN) pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(RUN) pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: $(READY) ## run the tests marked long
 	@$(RUN) pytest -m long $(ARGS)

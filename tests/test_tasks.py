@@ -208,7 +208,10 @@ def test_capture_that_arrives_late_restates_its_window_and_no_other(home: Path) 
     assert shown["totals"] == after
 
 
-@pytest.mark.parametrize("order", list(permutations((1, 2, 3))))
+ORDERS = list(permutations((1, 2, 3)))
+
+
+@pytest.mark.parametrize("order", [*ORDERS[::5], *(pytest.param(one, marks=pytest.mark.long) for one in ORDERS[1:5])])
 def test_any_order_of_windows_gives_one_episode_and_one_retraining(home: Path, order: tuple[int, ...]) -> None:
     place = site(home)
     found = {hour: decided(place, HOURS[hour]) for hour in order}

@@ -67,7 +67,8 @@ def _facets(traced: Traced) -> dict[str, Any]:
     from openlineage.client.facet_v2 import data_quality_metrics_input_dataset as measured
 
     rows = max((report.rows for report in traced.reports.values()), default=0)
-    columns = {name: measured.ColumnMetrics(**numbers) for name, numbers in traced.columns.items()}
+    column: Any = measured.ColumnMetrics  # its fields are named as our numbers are
+    columns = {name: column(**numbers) for name, numbers in traced.columns.items()}
     assertions = [
         asserted.Assertion(
             assertion=f"{monitor}: {one.constraint.check} of {one.constraint.metric}",

@@ -214,7 +214,7 @@ def _sampled(table: pa.Table, asked: Asked, labels: Codes, predictions: Codes) -
     if not asked.sample_rows:
         return RowSample()
     left_out = {*asked.excluded, asked.label, asked.predicted} - {name for name, _ in asked.facets}
-    names = [name for name in table.column_names if name not in left_out]
+    names = [name for name in table.column_names if name not in left_out and not name.startswith("@")]
     rows = table.select(names).append_column(PREDICTION, pa.array(predictions.astype(np.int8)))
     whole = (labels > 0) & (predictions > 0)
     return RowSample.of(rows if whole.all() else rows.filter(pc.equal(pa.array(whole), True)), asked.sample_rows)

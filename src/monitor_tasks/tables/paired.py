@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor_tasks.tables.captured import features
-
-EVENT_ID = "@event_id"
+from monitor_tasks.tables.sampling import EVENT_ID
 
 
 class Sides(NamedTuple):
