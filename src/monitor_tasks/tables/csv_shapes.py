@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from monitor_tasks.tables.files import read_rows
 from monitor_tasks.tables.marks import Mask, bytes_of, have, have_gaps, in_one_piece
@@ -65,6 +66,10 @@ class Csv(NamedTuple):
     def line(self, side: str) -> str:
         """The whole text, as a line."""
         return f"{side}_text" if self._is_cell else f"{side}_text || chr(10)"
+
+    def lines(self, texts: pa.StringArray) -> pa.StringArray:
+        """Whole texts, as lines."""
+        return texts if self._is_cell else pc.binary_join_element_wise(texts, "\n", "")
 
     def finished(self, lines: pa.ChunkedArray) -> list[pa.ChunkedArray] | None:
         """The cells of all texts; None where one of them has another shape after all."""

@@ -77,6 +77,10 @@ class Json(NamedTuple):
         """The whole text, as a line."""
         return f"{side}_text || chr(10)"
 
+    def lines(self, texts: pa.StringArray) -> pa.StringArray:
+        """Whole texts, as lines."""
+        return pc.binary_join_element_wise(texts, "\n", "")
+
     def sifted(self, lines: pa.ChunkedArray) -> Mask:
         """Which of the texts have this shape, looked at one by one."""
         fits = have(lines, {",": len(self.before) - 1, "\n": 1, "\r": 0})

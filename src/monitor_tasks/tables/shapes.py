@@ -31,6 +31,8 @@ CUT_OUT: dict[Path, str] = {
 }
 """The texts that a template cuts out of a line."""
 
+IDS = ("event_id", "inference_id", "component")
+"""What tells who a record is."""
 CUT = "named as (select index, 0 as between, {roles} from rows)"
 
 LINES = """
@@ -43,8 +45,8 @@ known as (
         event_id <> '' and strlen(moment) = 20 and time >= $earliest and {known} as known
     from decoded
 )
-select index, event_id, inference_id, time, component, {attributes}
-    hash(event_id) as key, hash({payloads}) as content, between, {texts}
+select index, time, {texts}
+    hash(event_id) as key, hash({payloads}) as content, between,
     coalesce(known, false) as known, coalesce(wanted, false) as wanted,
     coalesce(known and wanted and {fits}, false) as fits
 from known
@@ -116,11 +118,19 @@ class Shape(NamedTuple):
         among, texts = self.template.cut(in_one_piece(lines["line"]))
         if not among.any():
             return None
+        for name in texts.keys() & {*attributes_of(settings)}:
+            texts[name] = pc.if_else(pc.equal(texts[name], ""), None, texts[name])
         rows = pa.table({"index": lines["index"].filter(pa.array(among)), **texts})
-        attributes = [one if one in texts else "null::varchar" for one in attributes_of(settings)]
         named, values = self._named(texts), self._values(settings, window)
-        queries = (self._query(named, ["true"], attributes, careful) for careful in (False, True))
-        return self._taken(_answer(engine, queries, rows, values), lines, among)
+        encoded = [side for side in self.payloads if self.texts[side].encoding == "BASE64"]
+        queries = (self._query(named, ["true"], self._lines(encoded), careful) for careful in (False, True))
+        found = _answer(engine, queries, rows, values)
+        # What is at hand is not asked for: all that comes in one answer stays in memory as long as a part of it does.
+        for name in (*IDS, *attributes_of(settings)):
+            found = found.append_column(name, texts.get(name, pa.nulls(found.num_rows, pa.string())))
+        for side in self.payloads.keys() - {*encoded}:
+            found = found.append_column(f"{side}_line", self.payloads[side].lines(texts[f"{side}_data"]))
+        return self._taken(found, lines, among)
 
     def read(self, lines: pa.Table, engine: Engine, settings: Records, window: Window | None) -> Read:
         """The lines taken apart by a parser."""
@@ -190,11 +200,16 @@ class Shape(NamedTuple):
         ]  # fmt: skip
         if settings.custom_attributes and ATTRIBUTES in dict(self.envelope.leaves):
             known.append(r"""regexp_full_match(attributes, '\["[^"\\]*"(,"[^"\\]*")*\]')""")
-        attributes = [f"regexp_extract(attributes, ${name}, 1)" for name in attributes_of(settings)]
-        return self._query(self.envelope.named(READING[number]), known, attributes, careful=number > 0)
+        attributes = {name: f"nullif(regexp_extract(attributes, ${name}, 1), '')" for name in attributes_of(settings)}
+        texts = {**{name: name for name in IDS}, **attributes, **self._lines(self.payloads)}
+        return self._query(self.envelope.named(READING[number]), known, texts, careful=number > 0)
 
-    def _query(self, named: str, known: list[str], attributes: list[str], careful: bool) -> str:
-        """The query over rows whose columns are named, with what else is asked of lines that are known."""
+    def _lines(self, sides: Iterable[str]) -> dict[str, str]:
+        """How the payloads of some sides are asked for, as lines."""
+        return {f"{side}_line": self.payloads[side].line(side) for side in sides}
+
+    def _query(self, named: str, known: list[str], texts: Mapping[str, str], careful: bool) -> str:
+        """The query over rows whose columns are named: which are known, and the texts that are asked for."""
         sides = {side: (self.texts[side], payload) for side, payload in self.payloads.items()}
         return LINES.format(
             named=named,
@@ -202,9 +217,8 @@ class Shape(NamedTuple):
             trimmed="".join(f"{text.trimmed(side)} as {side}_text, " for side, (text, _) in sides.items()),
             known=" and ".join([*known, *(text.known(side) for side, (text, _) in sides.items())]),
             fits=" and ".join(payload.fits(side) for side, (_, payload) in sides.items()),
-            texts="".join(f"{payload.line(side)} as {side}_line, " for side, (_, payload) in sides.items()),
+            texts="".join(f"{text} as {name}, " for name, text in texts.items()),
             payloads=", ".join(f"{side}_data" for side in SIDES),
-            attributes="".join(f"nullif({one}, '') as attribute_{number}, " for number, one in enumerate(attributes)),
         )
 
 
@@ -243,10 +257,8 @@ def _template(line: str, settings: Records) -> Template | None:
     _, texts = found.cut(pa.array([line], pa.large_string()))
     cut = {name: text.to_pylist()[0] for name, text in texts.items()}
     attributes = tuple(cut.get(name) or None for name in attributes_of(settings))
-    read = identity.event_id, identity.inference_id, identity.component, identity.attributes
-    return (
-        found if read == (*(cut.get(name) for name in ("event_id", "inference_id", "component")), attributes) else None
-    )
+    read = *(getattr(identity, name) for name in IDS), identity.attributes
+    return found if read == (*map(cut.get, IDS), attributes) else None
 
 
 def _role(path: Path, text: str, settings: Records) -> Role | None:
