@@ -157,15 +157,15 @@ def main():
     """Runs the gateway until a signal comes."""
     if Gateway.missing():
         sys.exit("not installed: " + ", ".join(Gateway.missing()))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for one in (signal.SIGTERM, signal.SIGINT):  # a shell lets what runs in its background ignore Ctrl-C
+        signal.signal(one, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="s3-gateway-") as folder, Gateway(folder) as gateway:
         key, secret = next(iter(gateway.keys.items()))
         print(
             json.dumps({"aws_endpoint": gateway.endpoint, "aws_access_key_id": key, "aws_secret_access_key": secret}),
             flush=True,
         )
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()
+        signal.pause()
 
 
 if __name__ == "__main__":
