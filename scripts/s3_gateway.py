@@ -114,10 +114,22 @@ class Gateway:
         self._ask("ceph", "osd", "new", identity)
         self._ask("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", identity)
         self._ask("ceph", "osd", "crush", "add", "osd.0", "1.0", "root=default")
-        self._run("ceph-osd", "-i", "0")
+        self._start_osd()
         self.user("tester")  # makes the pools, which the gateway would like to make at the same time
         self._run("radosgw", "-n", "client.rgw.one")
         self._until_it_answers()
+
+    def _start_osd(self):
+        """Starts the object daemon until it is up; now and then it dies as it starts, and nobody else would tell."""
+        deadline, osd = time.monotonic() + PATIENCE, self._run("ceph-osd", "-i", "0")
+        while time.monotonic() < deadline:
+            if osd.poll() is not None:
+                self._daemons.remove(osd)
+                osd = self._run("ceph-osd", "-i", "0")
+            if json.loads(self._ask("ceph", "osd", "stat", "--format", "json"))["num_up_osds"]:
+                return
+            time.sleep(0.2)
+        raise RuntimeError(f"ceph-osd is not up after {PATIENCE} s; see the logs in {self.folder}")
 
     def _command(self, program, *words):
         return [program, "--conf", str(self.folder / "ceph.conf"), *words]
@@ -126,7 +138,9 @@ class Gateway:
         """Starts a daemon that dies with us, even when we are killed."""
         with (self.folder / f"{program}.out").open("wb") as said:
             command = ["setpriv", "--pdeathsig", "KILL", *self._command(program, "-f", *words)]
-            self._daemons.append(subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT))
+            daemon = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+        self._daemons.append(daemon)
+        return daemon
 
     def _ask(self, program, *words):
         done = subprocess.run(
