@@ -220,7 +220,7 @@ def day(home: Path, hours: int) -> tuple[Site, list[Window]]:
         folder.mkdir(parents=True, exist_ok=True)
         wide = [captured(hour, number, row(random)[0], "1", random.randbytes(4000).hex()) for number in range(200)]
         (folder / "part.jsonl").write_text("\n".join(wide) + "\n")
-    place = site(home, lambda _: ENDPOINT.partition("  data_quality")[0] + MODEL_QUALITY)
+    place = site(home, lambda _: ENDPOINT.partition("  data_quality")[0].replace("PT6H", "P2D") + MODEL_QUALITY)
     for window in windows:
         judge(place, window)
     return place, windows
@@ -235,7 +235,7 @@ def test_a_day_reads_no_capture_file_again_and_only_ids_of_what_no_label_touches
 ) -> None:
     place, windows = day(home, hours)
     touched = [*range(0, hours, 2)]
-    deliver(home, min(hours, 4), "batch.jsonl", {f"event-{hour}-7": "1" for hour in touched})
+    deliver(home, min(hours, 23), "batch.jsonl", {f"event-{hour}-7": "1" for hour in touched})
     read = Counter[str]()
 
     def counted(fetch: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from monitor_tasks.endpoint import Limits
 from monitor_tasks.tables.ledger import EXCERPT, Ledger, Place, Quarantined
 
-BLOCK = 8 << 20
+BLOCK = 4 << 20
 """Bytes of text that are looked at together, but for a line that is longer."""
 MARK = b"\xef\xbb\xbf"
 """What some editors put before UTF-8."""

@@ -23,6 +23,8 @@ from monitor_tasks.window import Window
 
 FEW = 256
 """Records up to which each is read by itself: a query costs more."""
+SAMPLE = 64
+"""Lines that tell whether a new shape is worth cutting all by it."""
 CELLS = 1 << 22
 """Cells that are held of records that are read by themselves, where most of them are missing."""
 FORMS = 64
@@ -171,6 +173,12 @@ class Reader:
         query = f"select *, hash(event_id) as key, hash({', '.join(payloads)}) as content from rows"  # noqa: S608 constants
         return self._engine.ask(query, pa.table(columns)).select(IDENTITY.names).cast(IDENTITY)
 
+    def _is_common(self, shape: Shape, lines: pa.Table) -> bool:
+        """Whether most of the first lines are cut by a new shape; if not, cutting all would be in vain."""
+        first = lines.slice(0, SAMPLE)
+        read = shape.cut(first, self._engine, self._settings, self._span.window)
+        return read is not None and 2 * read.rest.num_rows < first.num_rows
+
     def _alike(self, block: Block, shapes: Sequence[Shape]) -> tuple[list[pa.Table], list[Group], Lines, list[Shape]]:
         """The records of the block that have a shape, the lines of those that have none, and what shapes are new."""
         rest = pa.table({"index": np.arange(len(block.lines)), "line": block.lines})
@@ -179,7 +187,7 @@ class Reader:
         def take(shape: Shape) -> int:
             nonlocal rest
             before: int = rest.num_rows
-            for way in (shape.cut, shape.read):
+            for way in (shape.cut, shape.read) if shape in shapes or self._is_common(shape, rest) else (shape.read,):
                 read = way(rest, self._engine, self._settings, self._span.window) if rest.num_rows > FEW else None
                 if read is not None:
                     rest = read.rest

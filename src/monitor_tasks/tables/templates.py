@@ -17,6 +17,8 @@ from monitor_tasks.tables.marks import Bytes, Mask, Places, bytes_of, counts
 Path = tuple[str | int, ...]
 
 QUOTE, ESCAPE, FIRST_PRINTED = ord('"'), ord("\\"), ord(" ")
+RARE = 4
+"""Lines of which every so many-th byte is a quote are not looked at."""
 _QUOTES = re.compile(r'(?<!\\)"')
 _ODD = re.compile(rb'\\(?!")')
 _ENDS = re.compile(r"(?:\\[rn])*$")
@@ -78,12 +80,14 @@ class Template(NamedTuple):
     def cut(self, lines: pa.LargeStringArray) -> tuple[Mask, dict[str, pa.StringArray]]:
         """Which lines fit, and the varying texts of those by name, quotes as they are meant."""
         content, bounds = bytes_of(lines)
-        are_quotes, are_escapes = content == QUOTE, content == ESCAPE
-        odd = _NONE
-        if are_escapes.any():
-            odd = np.flatnonzero(are_escapes[:-1] & ~are_quotes[1:])
-            are_quotes[1:] &= ~are_escapes[:-1]
-        quotes, blanks = np.flatnonzero(are_quotes), np.flatnonzero(content < FIRST_PRINTED)
+        most = len(content) // RARE
+        found = [_places(content == mark, most) for mark in (QUOTE, ESCAPE)] + [_places(content < FIRST_PRINTED, most)]
+        if any(places is None for places in found):
+            return np.zeros(len(lines), bool), self._texts(pa.py_buffer(content), *[[_NONE] * len(self.texts)] * 2)
+        quotes, escapes, blanks = (places for places in found if places is not None)
+        odd = escapes[content[escapes + 1] != QUOTE]
+        if len(odd) < len(escapes):
+            quotes = quotes[content[quotes - 1] != ESCAPE]
         first = np.searchsorted(quotes, bounds)
         fits = np.diff(first) == self.quotes
         fits &= counts(blanks, bounds) == sum(one < FIRST_PRINTED for one in self.fixed[-1])
@@ -130,6 +134,11 @@ def _marks(value: Any, path: Path) -> Iterator[tuple[Path, int]]:
             yield from _marks(one, (*path, key))
     elif isinstance(value, str):
         yield path, int(value[1:])
+
+
+def _places(are_there: Mask, most: int) -> Places | None:
+    """Where the mask is true; None where that is so often that the places would fill the memory."""
+    return np.flatnonzero(are_there) if np.count_nonzero(are_there) <= most else None
 
 
 def _stands(content: Bytes, places: Places, expected: bytes) -> Mask:
