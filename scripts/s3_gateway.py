@@ -24,6 +24,8 @@ from pathlib import Path
 PROGRAMS = ("ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "monmaptool", "setpriv")
 PATIENCE = 180
 """Seconds until a daemon must answer."""
+UNREADY = "problem getting command descriptions"
+"""What a monitor answers that is about to lead, but does not yet."""
 
 SETTINGS = """
 [global]
@@ -143,9 +145,13 @@ class Gateway:
         return daemon
 
     def _ask(self, program, *words):
-        done = subprocess.run(
-            self._command(program, *words), capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
+        for pause in (1, 2, 4, None):
+            done = subprocess.run(
+                self._command(program, *words), capture_output=True, text=True, timeout=PATIENCE, check=False
+            )
+            if not done.returncode or pause is None or UNREADY not in done.stderr:
+                break
+            time.sleep(pause)
         if done.returncode:
             raise RuntimeError(f"{program} {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
