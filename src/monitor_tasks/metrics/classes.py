@@ -95,8 +95,6 @@ _MEASURES: Mapping[str, Callable[[ArrayLike], Values]] = {
     "balanced_accuracy": balanced_accuracy,
     "matthews_correlation": matthews_correlation,
 }
-OF_OUTCOMES = _MEASURES
-"""Metrics of the outcomes, SageMaker's first."""
 OF_CONFUSION = _MEASURES
 """The metrics of the outcomes as plain functions of rows by label and predicted class."""
 CONSTANT_MEASURES = tuple(_MEASURES)[:6]

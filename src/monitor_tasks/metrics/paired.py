@@ -103,7 +103,7 @@ def of_several_classes(cells: Cells, names: Collection[str]) -> dict[str, float 
     """The deviations of the differences of the named metrics of several classes, over resamples of the pairs."""
     known = sorted({name for cell in cells for name in cell[:3]}, key=class_order)
     place, width = {name: index for index, name in enumerate(known)}, len(known)
-    named = {name: one for name, one in classes.OF_OUTCOMES.items() if name in names}
+    named = {name: one for name, one in classes.OF_CONFUSION.items() if name in names}
     return _of_outcomes(
         cells, width**2, lambda cell, side: place[cell[0]] * width + place[str(cell[side])], named, (width, width)
     )
