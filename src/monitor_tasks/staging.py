@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -93,16 +93,19 @@ def labelled(site: Site, window: Window, captures: Mapping[str, str], labels: An
 
 def merged(site: Site, window: Window, captures: Mapping[str, str], labels: Any) -> str:
     """The captured rows of a window with its labels."""
-    from monitor_tasks.on_tables import between, concatenated, merge
+    from monitor_tasks import on_tables
 
     execution = labelled(site, window, captures, labels)
     if done := execution.committed():
         return done
-    rows = concatenated([site.table(key) for name, key in captures.items() if name.startswith("captured")])
     span = site.endpoint.labelled_span(window)
-    rows = rows if span == window else between(rows, *span)
-    files = merge(rows, labels, label_names(site.endpoint), _merging(site))
-    return execution.commit(files, shown=("labels.json",))
+    with ExitStack() as opened:
+        keys = [key for name, key in captures.items() if name.startswith("captured")]
+        first, *others = (opened.enter_context(site.stored(key)) for key in keys)
+        rows = first.followed(others)
+        rows = rows if span == window else on_tables.between(rows, *span)
+        files = opened.enter_context(on_tables.merged(rows, labels, label_names(site.endpoint), _merging(site)))
+        return execution.commit(files, shown=("labels.json",))
 
 
 def _merging(site: Site) -> Records | None:
