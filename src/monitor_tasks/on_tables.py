@@ -23,7 +23,7 @@ from monitor_tasks.tables.ledger import Ledger, quarantine_line
 from monitor_tasks.tables.lines import Object
 from monitor_tasks.tables.readings import Span
 from monitor_tasks.tables.sampling import halves
-from monitor_tasks.value import UserError
+from monitor_tasks.value import STORED, UserError
 
 WINDOW = "@window"
 PLAIN = r"^[ !#-\[\]-~]*$"
@@ -102,7 +102,7 @@ def merge(captured: pa.Table, labels: pa.Table, names: tuple[str, ...], record: 
     with TemporaryDirectory() as spill:
         merged = merge_rows(captured, labels, names, spill=spill)
     told = {"coverage": merged.counts.coverage, "newest_hour": pc.max(hours_of(labels)).as_py() or None}
-    counts = {"schema_version": 2, **merged.counts._asdict(), **told}
+    counts = {"schema_version": STORED["labels.json"], **merged.counts._asdict(), **told}
     files = {"labelled.parquet": table_bytes(merged.table), "labels.json": json.dumps(counts, indent=2).encode()}
     if record is None:
         return files

@@ -10,7 +10,7 @@ from typing import Any
 from monitor_tasks.configuration import without_addresses
 from monitor_tasks.endpoint import Endpoint, GroundTruth, Records
 from monitor_tasks.io import store as storage
-from monitor_tasks.io.executions import Execution, digest, newest, read_artifact, read_manifest
+from monitor_tasks.io.executions import Execution, digest, newest, read_manifest
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.report import ModelCard
 from monitor_tasks.site import Site
@@ -112,7 +112,7 @@ def _merging(site: Site) -> Records | None:
 
 def coverage(site: Site, rows: str) -> str:
     """Why too few predictions of a labelled table have a label to judge by it; empty where they are enough."""
-    counts, least = json.loads(read_artifact(site.store, rows, "labels.json")), _ground_truth(site).label_coverage
+    counts, least = site.told(rows, "labels.json"), _ground_truth(site).label_coverage
     matched, predictions = counts["matched"], counts["predictions"]
     if not predictions or matched >= least * predictions:
         return ""

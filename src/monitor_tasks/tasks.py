@@ -27,6 +27,7 @@ from monitor_tasks.staging import (
     suggested_baseline,
 )
 from monitor_tasks.timeline import not_handed_over
+from monitor_tasks.value import STORED
 from monitor_tasks.verdict import Action, Outcome, Permission, Verdict
 from monitor_tasks.window import Window
 
@@ -211,7 +212,7 @@ def _claim(site: Site, window: Window, episodes: list[str], reports: Mapping[str
     if any(site.store.has(site.evidence_key(other)) for other in others):
         return False
     evidence = {
-        "schema_version": 1,
+        "schema_version": STORED["retrain.json"],
         "endpoint": site.name,
         "episode": episode,
         "window": str(window),
