@@ -1,0 +1,341 @@
+"""What the service answers when it is asked to describe itself, read from JSON; nothing it says is passed over.
+
+``describe-monitoring-schedule``, the four ``describe-…-job-definition``, ``describe-endpoint-config``, ``list-tags``,
+and the ``analysis_config.json`` that a definition of Clarify's names. Each is recognised by its keys.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_pascal
+
+from monitor_tasks.value import UserError
+
+Kind = Literal["DataQuality", "ModelQuality", "ModelBias", "ModelExplainability"]
+MONITOR_OF: Mapping[Kind, str] = {
+    "DataQuality": "data_quality",
+    "ModelQuality": "model_quality",
+    "ModelBias": "bias",
+    "ModelExplainability": "attribution",
+}
+"""What the service's types of monitoring are called here."""
+
+
+class Part(BaseModel):
+    """A part of an answer; keys that are not its fields are kept, and told."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_pascal)
+
+    def unread(self, path: str = "") -> Iterator[tuple[str, Any]]:
+        """Every key that is no field, here and in all parts below, with what it says."""
+        yield from ((f"{path}{key}", value) for key, value in (self.model_extra or {}).items())
+        for name, field in type(self).model_fields.items():
+            known = getattr(self, name)
+            for one in known if isinstance(known, tuple) else (known,):
+                if isinstance(one, Part):
+                    yield from one.unread(f"{path}{field.alias or name}.")
+
+
+class Address(Part):
+    """Where something lies."""
+
+    s3_uri: str
+
+
+class Baseline(Part):
+    """What a definition compares with."""
+
+    baselining_job_name: str | None = None
+    constraints_resource: Address | None = None
+    statistics_resource: Address | None = None
+
+
+class Application(Part):
+    """The container of a definition, and its scripts."""
+
+    image_uri: str
+    config_uri: str | None = None
+    problem_type: str | None = None
+    record_preprocessor_source_uri: str | None = None
+    post_analytics_processor_source_uri: str | None = None
+    environment: dict[str, str] | None = None
+
+
+class Rows(Part):
+    """Which captured rows a definition reads, and where in them it finds what."""
+
+    inference_attribute: str | None = None
+    probability_attribute: str | None = None
+    probability_threshold_attribute: float | None = None
+    features_attribute: str | None = None
+    exclude_features_attribute: str | None = None
+    start_time_offset: str | None = None
+    end_time_offset: str | None = None
+
+
+class EndpointRows(Rows):
+    """Those of an endpoint."""
+
+    endpoint_name: str
+
+
+class BatchRows(Rows):
+    """Those of batch transforms."""
+
+    data_captured_destination_s3_uri: str
+    dataset_format: dict[Literal["Csv", "Json", "Parquet"], dict[str, bool]]
+
+
+class Input(Part):
+    """What a definition reads."""
+
+    endpoint_input: EndpointRows | None = None
+    batch_transform_input: BatchRows | None = None
+    ground_truth_s3_input: Address | None = None
+
+    @property
+    def rows(self) -> EndpointRows | BatchRows | None:
+        """The captured rows, of either kind."""
+        return self.endpoint_input or self.batch_transform_input
+
+
+class Output(Part):
+    """Where a definition writes."""
+
+    s3_output: Address
+
+
+class Outputs(Part):
+    """All places where a definition writes."""
+
+    monitoring_outputs: tuple[Output, ...] = Field(min_length=1)
+
+
+class Definition(Part):
+    """A definition of any kind, under the names that all of them share."""
+
+    kind: Kind
+    name: str = ""
+    app: Application
+    input: Input
+    output: Outputs
+    baseline: Baseline | None = None
+
+
+class When(Part):
+    """When a schedule runs."""
+
+    schedule_expression: str | None = None
+    data_analysis_start_time: str | None = None
+    data_analysis_end_time: str | None = None
+
+
+class Inline(Part):
+    """A definition that stands in its schedule, as the first schedules had it."""
+
+    baseline_config: Baseline | None = None
+    monitoring_inputs: tuple[Input, ...] = Field(min_length=1)
+    monitoring_output_config: Outputs
+    monitoring_app_specification: Application
+    environment: dict[str, str] | None = None
+
+    def definition(self, kind: Kind) -> Definition:
+        """The same as a definition of its own, with all that was not read."""
+        app = self.monitoring_app_specification
+        return Definition.model_construct(
+            kind=kind, name="", app=app.model_copy(update={"environment": self.environment or app.environment}),
+            input=self.monitoring_inputs[0], output=self.monitoring_output_config, baseline=self.baseline_config,
+        )  # fmt: skip
+
+
+class Planned(Part):
+    """What a schedule runs: a definition by its name, or one that stands here."""
+
+    schedule_config: When = When()
+    monitoring_job_definition: Inline | None = None
+    monitoring_job_definition_name: str | None = None
+    monitoring_type: Kind = "DataQuality"
+
+
+class Schedule(Part):
+    """A monitoring schedule."""
+
+    monitoring_schedule_name: str
+    monitoring_schedule_status: str = ""
+    endpoint_name: str | None = None
+    monitoring_schedule_config: Planned
+
+
+class Option(Part):
+    """A side of a call that is captured."""
+
+    capture_mode: Literal["Input", "Output", "InputAndOutput"]
+
+
+class Capturing(Part):
+    """What an endpoint captures."""
+
+    enable_capture: bool = True
+    initial_sampling_percentage: int = 100
+    destination_s3_uri: str
+    capture_options: tuple[Option, ...] = ()
+
+
+class Variant(Part):
+    """A model behind an endpoint."""
+
+    variant_name: str
+    model_name: str | None = None
+
+
+class EndpointConfig(Part):
+    """What an endpoint is made of."""
+
+    endpoint_config_name: str
+    production_variants: tuple[Variant, ...] = Field(min_length=1)
+    shadow_production_variants: tuple[Variant, ...] = ()
+    data_capture_config: Capturing | None = None
+
+
+class Tag(Part):
+    """A tag."""
+
+    key: str
+    value: str
+
+
+class Tags(Part):
+    """What ``list-tags`` answers."""
+
+    tags: tuple[Tag, ...]
+
+
+class Facet(Part):
+    """A group whose outcomes Clarify compares."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    name_or_index: str | int
+    value_or_threshold: tuple[float | str, ...] = ()
+
+
+class Predictor(Part):
+    """How Clarify asks the model."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    content_type: str | None = None
+    accept_type: str | None = None
+    probability: str | None = None
+    label: str | int | None = None
+    label_headers: tuple[str, ...] = ()
+
+
+class Shap(Part):
+    """How Clarify explains it."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    baseline: Any = None
+    num_clusters: int | None = None
+    num_samples: int | None = None
+    agg_method: str | None = None
+    use_logit: bool | None = None
+    save_local_shap_values: bool | None = None
+    seed: int | None = None
+
+
+class Methods(Part):
+    """What Clarify computes."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    shap: Shap | None = None
+
+
+class AnalysisConfig(Part):
+    """Clarify's analysis_config.json, of bias or of attribution."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+    headers: tuple[str, ...] = ()
+    features: str | None = None
+    label: str | int | None = None
+    predicted_label: str | int | None = None
+    label_values_or_threshold: tuple[float | str, ...] = ()
+    facet: tuple[Facet, ...] = ()
+    group_variable: str | int | None = None
+    probability_threshold: float | None = None
+    excluded_columns: tuple[str | int, ...] = ()
+    predictor: Predictor = Predictor()
+    methods: Methods = Methods()
+
+    @property
+    def monitor(self) -> str:
+        """The monitor that it configures: one that explains has SHAP's settings."""
+        return "attribution" if self.methods.shap is not None else "bias"
+
+
+class Answer(NamedTuple):
+    """One file, and what it holds."""
+
+    source: str
+    content: Schedule | Definition | EndpointConfig | Tags | AnalysisConfig
+
+
+def read_answer(text: bytes, source: str) -> Answer:
+    """What one file holds.
+
+    Raises:
+        UserError: it is not JSON, cut off, of another kind, or a key is missing or wrong.
+    """
+    try:
+        known = json.loads(text)
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise UserError(f"{source}:{line}: not JSON, or cut off: {error}; save the whole answer again") from error
+    keys = set(known) if isinstance(known, dict) else set[str]()
+    try:
+        return Answer(source, _content(known, keys, source))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "(whole file)"
+        raise UserError(f"{source}: {key}: {first['msg']}; save the whole answer again") from error
+
+
+def _content(known: dict[str, Any], keys: set[str], source: str) -> Any:
+    for kind in MONITOR_OF:
+        if f"{kind}JobInput" in keys or f"{kind}AppSpecification" in keys:
+            return _definition(known, kind)
+    for marks, model in _MARKS:
+        if keys & marks:
+            return model.model_validate({key: value for key, value in known.items() if key != "ResponseMetadata"})
+    raise UserError(
+        f"{source}: is no answer that is carried over (it has {', '.join(sorted(keys)[:4]) or 'no keys'}); name what "
+        "describe-monitoring-schedule, describe-…-job-definition, describe-endpoint-config or list-tags answered, or "
+        "an analysis_config.json"
+    )
+
+
+_MARKS: tuple[tuple[frozenset[str], type[Part]], ...] = (
+    (frozenset({"MonitoringScheduleConfig"}), Schedule),
+    (frozenset({"ProductionVariants", "EndpointConfigName"}), EndpointConfig),
+    (frozenset({"Tags"}), Tags),
+    (frozenset({"facet", "methods", "predictor", "label_values_or_threshold"}), AnalysisConfig),
+)
+"""By which keys an answer is recognised."""
+
+
+def _definition(known: dict[str, Any], kind: Kind) -> Definition:
+    """A definition of any kind under the names that all share; the others stay what they are."""
+    shared = {
+        f"{kind}AppSpecification": "App",
+        f"{kind}JobInput": "Input",
+        f"{kind}JobOutputConfig": "Output",
+        f"{kind}BaselineConfig": "Baseline",
+        "JobDefinitionName": "Name",
+    }
+    said = {shared.get(key, key): value for key, value in known.items() if key != "ResponseMetadata"}
+    return Definition.model_validate({**said, "Kind": kind})
