@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor_tasks.sagemaker.described import AnalysisConfig
+from monitor_tasks.sagemaker.analysis_config import AnalysisConfig
 from monitor_tasks.sagemaker.draft import Draft, Rows
 from monitor_tasks.value import UserError
 

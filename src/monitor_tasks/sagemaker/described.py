@@ -5,12 +5,13 @@ and the ``analysis_config.json`` that a definition of Clarify's names. Each is r
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_pascal
+from pydantic import Field, ValidationError
 
+from monitor_tasks.sagemaker.analysis_config import AnalysisConfig
+from monitor_tasks.sagemaker.part import Part
 from monitor_tasks.value import UserError
 
 Kind = Literal["DataQuality", "ModelQuality", "ModelBias", "ModelExplainability"]
@@ -21,21 +22,6 @@ MONITOR_OF: Mapping[Kind, str] = {
     "ModelExplainability": "attribution",
 }
 """What the service's types of monitoring are called here."""
-
-
-class Part(BaseModel):
-    """A part of an answer; keys that are not its fields are kept, and told."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_pascal)
-
-    def unread(self, path: str = "") -> Iterator[tuple[str, Any]]:
-        """Every key that is no field, here and in all parts below, with what it says."""
-        yield from ((f"{path}{key}", value) for key, value in (self.model_extra or {}).items())
-        for name, field in type(self).model_fields.items():
-            known = getattr(self, name)
-            for one in known if isinstance(known, tuple) else (known,):
-                if isinstance(one, Part):
-                    yield from one.unread(f"{path}{field.alias or name}.")
 
 
 class Address(Part):
@@ -210,72 +196,6 @@ class Tags(Part):
     """What ``list-tags`` answers."""
 
     tags: tuple[Tag, ...]
-
-
-class Facet(Part):
-    """A group whose outcomes Clarify compares."""
-
-    model_config = ConfigDict(alias_generator=None)
-
-    name_or_index: str | int
-    value_or_threshold: tuple[float | str, ...] = ()
-
-
-class Predictor(Part):
-    """How Clarify asks the model."""
-
-    model_config = ConfigDict(alias_generator=None)
-
-    content_type: str | None = None
-    accept_type: str | None = None
-    probability: str | None = None
-    label: str | int | None = None
-    label_headers: tuple[str, ...] = ()
-
-
-class Shap(Part):
-    """How Clarify explains it."""
-
-    model_config = ConfigDict(alias_generator=None)
-
-    baseline: Any = None
-    num_clusters: int | None = None
-    num_samples: int | None = None
-    agg_method: str | None = None
-    use_logit: bool | None = None
-    save_local_shap_values: bool | None = None
-    seed: int | None = None
-
-
-class Methods(Part):
-    """What Clarify computes."""
-
-    model_config = ConfigDict(alias_generator=None)
-
-    shap: Shap | None = None
-
-
-class AnalysisConfig(Part):
-    """Clarify's analysis_config.json, of bias or of attribution."""
-
-    model_config = ConfigDict(alias_generator=None)
-
-    headers: tuple[str, ...] = ()
-    features: str | None = None
-    label: str | int | None = None
-    predicted_label: str | int | None = None
-    label_values_or_threshold: tuple[float | str, ...] = ()
-    facet: tuple[Facet, ...] = ()
-    group_variable: str | int | None = None
-    probability_threshold: float | None = None
-    excluded_columns: tuple[str | int, ...] = ()
-    predictor: Predictor = Predictor()
-    methods: Methods = Methods()
-
-    @property
-    def monitor(self) -> str:
-        """The monitor that it configures: one that explains has SHAP's settings."""
-        return "attribution" if self.methods.shap is not None else "bias"
 
 
 class Answer(NamedTuple):

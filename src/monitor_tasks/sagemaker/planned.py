@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from monitor_tasks.sagemaker.analysis_config import AnalysisConfig
 from monitor_tasks.sagemaker.described import (
     MONITOR_OF,
-    AnalysisConfig,
     Answer,
     Definition,
     EndpointConfig,
