@@ -74,7 +74,8 @@ def strange(value: Any, shape: Any, path: str = "") -> Iterator[str]:
 def example(shape: Any, depth: int = 0) -> Any:
     """A value with every key that the service's model of an answer has."""
     if shape.type_name == "structure":
-        return {key: example(one, depth + 1) for key, one in shape.members.items() if depth < 9}
+        members = dict([*shape.members.items()][:1]) if shape.name == "MonitoringDatasetFormat" else shape.members
+        return {key: example(one, depth + 1) for key, one in members.items() if depth < 9}
     plain = {"string": "1", "integer": 1, "long": 1, "float": 1.0, "double": 1.0, "boolean": True, "timestamp": "1"}
     if shape.type_name == "list":
         return [example(shape.member, depth + 1)]
@@ -246,6 +247,22 @@ def test_a_schedule_that_runs_once_and_a_baseline_without_an_address() -> None:
     assert "BaseliningJobName = first" in lost(found)
 
 
+def test_what_stopped_or_shifted_is_told_and_variables_in_their_order() -> None:
+    def shifted(content: Any) -> None:
+        content["MonitoringScheduleStatus"] = "Stopped"
+        content["MonitoringScheduleConfig"]["ScheduleConfig"] |= {"DataAnalysisStartTime": "-PT3H"}
+
+    files = changed("data-quality-schedule.json", shifted)
+    many = {f"KEY_{number}": "secret" for number in (3, 1, 2)}
+    files |= changed("data-quality.json", said(many, "DataQualityAppSpecification", "Environment"))
+    files |= {
+        "data-quality-schedule.json": changed("data-quality-schedule.json", shifted)["data-quality-schedule.json"]
+    }
+    told = lost(carried_over(files, Wanted()))
+    assert {"MonitoringScheduleStatus = Stopped", "DataAnalysisStartTime, DataAnalysisEndTime"} <= {*told}
+    assert [one for one in told if "KEY" in one] == [f"Environment.KEY_{number}" for number in (1, 2, 3)]
+
+
 def test_without_its_configuration_a_monitor_is_lost_and_told() -> None:
     files = {name: text for name, text in FILES.items() if "analysis_config" not in name}
     found = carried_over(files, Wanted())
@@ -306,6 +323,10 @@ WHEN = ("MonitoringScheduleConfig", "ScheduleConfig", "ScheduleExpression")
         ),
         ({**FILES, "again.json": FILES["bias-schedule.json"]}, "bias.json and bias.json are all of bias; name one"),
         (
+            {**FILES, "2.json": FILES["bias.json"]},
+            "bias.json and 2.json are all of the definition loan-bias-1; name one",
+        ),
+        (
             {**FILES, "2.json": FILES["endpoint-config.json"]},
             "endpoint-config.json and 2.json are all of the",
         ),
@@ -331,11 +352,22 @@ WHEN = ("MonitoringScheduleConfig", "ScheduleConfig", "ScheduleExpression")
         ),
         (
             changed("data-quality.json", gone("DataQualityAppSpecification", "ImageUri")),
-            "data-quality.json: App.ImageUri: Field required",
+            "data-quality.json: DataQualityAppSpecification.ImageUri: Field required",
         ),
         (
             changed("data-quality.json", gone("DataQualityJobInput", "EndpointInput")),
             "data-quality.json: reads neither an endpoint nor batch transforms",
+        ),
+        (
+            changed(
+                "bias.json",
+                said(
+                    {"DataCapturedDestinationS3Uri": "b", "DatasetFormat": {}},
+                    "ModelBiasJobInput",
+                    "BatchTransformInput",
+                ),
+            ),
+            "bias.json: ModelBiasJobInput.BatchTransformInput.DatasetFormat: Dictionary should have at least 1 item",
         ),
         (
             changed("bias-analysis_config.json", gone("facet")),

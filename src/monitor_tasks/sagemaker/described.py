@@ -71,7 +71,7 @@ class BatchRows(Rows):
     """Those of batch transforms."""
 
     data_captured_destination_s3_uri: str
-    dataset_format: dict[Literal["Csv", "Json", "Parquet"], dict[str, bool]]
+    dataset_format: dict[Literal["Csv", "Json", "Parquet"], dict[str, bool]] = Field(min_length=1, max_length=1)
 
 
 class Input(Part):
@@ -221,14 +221,15 @@ def read_answer(text: bytes, source: str) -> Answer:
         return Answer(source, _content(known, keys, source))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "(whole file)"
+        part, *below = map(str, first["loc"])
+        called = f"{_kind(keys)}{_SHARED[part]}" if _kind(keys) and part in _SHARED else part
+        key = ".".join((called, *below))
         raise UserError(f"{source}: {key}: {first['msg']}; save the whole answer again") from error
 
 
 def _content(known: dict[str, Any], keys: set[str], source: str) -> Any:
-    for kind in MONITOR_OF:
-        if f"{kind}JobInput" in keys or f"{kind}AppSpecification" in keys:
-            return _definition(known, kind)
+    if kind := _kind(keys):
+        return _definition(known, kind)
     for marks, model in _MARKS:
         if keys & marks:
             return model.model_validate({key: value for key, value in known.items() if key != "ResponseMetadata"})
@@ -248,14 +249,17 @@ _MARKS: tuple[tuple[frozenset[str], type[Part]], ...] = (
 """By which keys an answer is recognised."""
 
 
+_SHARED = {"App": "AppSpecification", "Input": "JobInput", "Output": "JobOutputConfig", "Baseline": "BaselineConfig"}
+"""How the service calls the parts that all kinds of definitions have, after the kind."""
+
+
 def _definition(known: dict[str, Any], kind: Kind) -> Definition:
     """A definition of any kind under the names that all share; the others stay what they are."""
-    shared = {
-        f"{kind}AppSpecification": "App",
-        f"{kind}JobInput": "Input",
-        f"{kind}JobOutputConfig": "Output",
-        f"{kind}BaselineConfig": "Baseline",
-        "JobDefinitionName": "Name",
-    }
+    shared = {f"{kind}{theirs}": ours for ours, theirs in _SHARED.items()} | {"JobDefinitionName": "Name"}
     said = {shared.get(key, key): value for key, value in known.items() if key != "ResponseMetadata"}
     return Definition.model_validate({**said, "Kind": kind})
+
+
+def _kind(keys: set[str]) -> Kind | None:
+    """Which kind of definition has these keys; None where it is none."""
+    return next((kind for kind in MONITOR_OF if keys & {f"{kind}JobInput", f"{kind}AppSpecification"}), None)

@@ -91,11 +91,9 @@ def planned(answers: Sequence[Answer]) -> Planned:
     Raises:
         UserError: they are of several endpoints, a definition is missing, or one runs what is not carried over.
     """
-    known = {
-        (one.content.kind, one.content.name): (one.source, one.content)
-        for one in answers
-        if isinstance(one.content, Definition)
-    }
+    given = [(one.source, one.content) for one in answers if isinstance(one.content, Definition)]
+    _only_one([(f"the definition {one.name}", source) for source, one in given])
+    known = {(one.kind, one.name): (source, one) for source, one in given}
     plans = [_scheduled(one.source, one.content, known) for one in answers if isinstance(one.content, Schedule)]
     used = {(one.definition.kind, one.definition.name) for one in plans}
     plans += [Plan(source, one, None) for key, (source, one) in known.items() if key not in used]

@@ -129,6 +129,12 @@ def when(known: Planned, draft: Draft, comments: dict[str, str]) -> dict[str, An
         if one.hours != often.hours:
             told = f"ScheduleExpression = {one.when.schedule_expression}"
             draft.lose(one.source, told, f"all monitors run by one: {said.schedule_expression}")
+        if one.hours and (one.when.data_analysis_start_time or one.when.data_analysis_end_time):
+            told = "DataAnalysisStartTime, DataAnalysisEndTime"
+            draft.lose(one.source, told, "windows that recur lie between one run and the next")
+        status = one.schedule.monitoring_schedule_status if one.schedule else ""
+        if status not in ("", "Scheduled"):
+            draft.lose(one.source, f"MonitoringScheduleStatus = {status}", "whether it runs is the DAG's switch")
     if said.schedule_expression is None:
         draft.lose(often.source, "ScheduleExpression", "daily, at a time that the service picked; here at midnight")
     comments["schedule_expression"] = f"as {often.source} says; UTC"
@@ -147,7 +153,7 @@ def beside(known: Planned, draft: Draft, comments: dict[str, str]) -> dict[str, 
             emit["cloudwatch"] = True
         script = one.definition.app.post_analytics_processor_source_uri
         draft.agree(emit, "post_analytics_processor_script", script, one.source)
-        for key in environment.keys() - {*_ENVIRONMENT}:
+        for key in sorted(environment.keys() - {*_ENVIRONMENT}):
             draft.lose(one.source, f"Environment.{key}", "only your scripts can read it: set it for Airflow's workers")
     comments["retraining"] = "the service retrains nothing"
     tags = {"tags": list(known.tags)} if known.tags else {}
