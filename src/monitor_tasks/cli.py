@@ -29,7 +29,7 @@ from monitor_tasks.pages.terminal import (
     windows_table,
 )
 from monitor_tasks.policy import Proposal
-from monitor_tasks.rehearsing import judge_window
+from monitor_tasks.rehearsing import Service, judge_window
 from monitor_tasks.rehearsing import rehearse as rehearse_window
 from monitor_tasks.report import Status
 from monitor_tasks.site import Site, load_endpoint, opened
@@ -375,7 +375,8 @@ def rehearse(
     as_json: AsJson = False,
 ) -> int:
     """Run a past window, write nothing, and compare it with what the service found in it."""
-    found = rehearse_window(_endpoint(endpoint), Window.parse(window), [_address(one) for one in against], tolerance)
+    service = Service(Window.parse(window), [_address(one) for one in against], tolerance)
+    found = rehearse_window(_endpoint(endpoint), service)
     if as_json:
         out.print_json(data=[one.told for one in found])
     else:

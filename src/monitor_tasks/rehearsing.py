@@ -59,20 +59,27 @@ def judge_window(site: Site, window: Window) -> Judged:
     return Judged(captured, baseline, reports)
 
 
-def rehearse(endpoint: Endpoint, window: Window, against: Sequence[str], tolerance: float | None) -> list[Rehearsed]:
-    """Every monitor's window beside the service's result below one of the addresses; nothing is kept of the run."""
+class Service(NamedTuple):
+    """What the service found of a window, and how near one has to come to it."""
+
+    window: Window
+    against: Sequence[str]
+    """Below which addresses its results may lie."""
+    tolerance: float | None = None
+    """How far numbers may differ; None means the monitor's own."""
+
+
+def rehearse(endpoint: Endpoint, service: Service) -> list[Rehearsed]:
+    """Every monitor's window beside the service's result; nothing is kept of the run."""
     with TemporaryDirectory() as folder:
         site = Site(endpoint.model_copy(update={"root": folder}))
-        reports = judge_window(site, window).reports
-        return [_compared(site, name, key, window, against, tolerance) for name, key in reports.items()]
+        reports = judge_window(site, service.window).reports
+        return [_compared(site, name, key, service) for name, key in reports.items()]
 
 
-def _compared(  # noqa: PLR0913, PLR0917 - what a comparison is made of
-    site: Site, name: str, key: str, window: Window, against: Sequence[str], tolerance: float | None
-) -> Rehearsed:
-    allowed = TOLERANCES.get(name, TOLERANCE) if tolerance is None else tolerance
-    status = str(site.report(key).status)
-    places = list(_places(site.endpoint, name, window, against))
+def _compared(site: Site, name: str, key: str, service: Service) -> Rehearsed:
+    allowed = TOLERANCES.get(name, TOLERANCE) if service.tolerance is None else service.tolerance
+    status, places = str(site.report(key).status), list(_places(site.endpoint, name, service))
     for address in places:
         if theirs := _files(Store(address)):
             artifacts = read_manifest(site.store, key).artifacts
@@ -82,12 +89,12 @@ def _compared(  # noqa: PLR0913, PLR0917 - what a comparison is made of
     return Rehearsed(name, status, ", ".join(places), (), allowed)
 
 
-def _places(endpoint: Endpoint, name: str, window: Window, against: Sequence[str]) -> Iterator[str]:
+def _places(endpoint: Endpoint, name: str, service: Service) -> Iterator[str]:
     """Where the service puts a monitor's results: of endpoints below their name, of batch transforms without."""
     schedule = endpoint.configured()[name].monitoring_schedule_name
-    for address in against:
+    for address in service.against:
         for owner in (f"{endpoint.endpoint_name}/{schedule}", schedule):
-            yield f"{address.rstrip('/')}/{owner}/{hour_folder(window.end)}"
+            yield f"{address.rstrip('/')}/{owner}/{hour_folder(service.window.end)}"
 
 
 def _files(store: Store) -> Mapping[str, bytes]:
