@@ -173,12 +173,19 @@ def read_baseline(id_: str, name: str, settings: Value, file: Callable[[str], by
     monitor = MONITORS[name].monitor(settings)
     bounds, profile, edges = file(BOUNDS), file("profile.json"), file("edges.json")
     constraints = obeying(name, Constraints.read(bounds, BOUNDS).constraints if bounds else (), file)
-    cut: Any = Edges({})
-    if edges:
-        cut = Partition.from_json(edges) if name == "model_quality" and b'"nodes"' in edges else Edges.from_json(edges)
     if profile is None and (statistics := known_statistics(name, file)):
         return Known(Baseline(id_, constraints, *statistics), statistics[1])
-    return Known(Baseline(id_, constraints, monitor.read_profile(profile) if profile else None, cut), cut)
+    kind = Partition if name == "model_quality" and b'"nodes"' in (edges or b"") else Edges
+    cut = _of_baseline(id_, "edges.json", kind.from_json, edges) or Edges({})
+    return Known(Baseline(id_, constraints, _of_baseline(id_, "profile.json", monitor.read_profile, profile), cut), cut)
+
+
+def _of_baseline(id_: str, file: str, read: Callable[[bytes], Any], content: bytes | None) -> Any:
+    """What a file of the baseline holds; an error names the file."""
+    try:
+        return read(content) if content else None
+    except UserError as error:
+        raise UserError(f"{f'baseline {id_}: ' if id_ else ''}{file}: {error}") from error
 
 
 def check(name: str, settings: Value, rows: Rows, known: Known, suite: bytes = b"") -> Checked:

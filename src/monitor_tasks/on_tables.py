@@ -23,7 +23,7 @@ from monitor_tasks.tables.ledger import Ledger, quarantine_line
 from monitor_tasks.tables.lines import Object
 from monitor_tasks.tables.readings import Span
 from monitor_tasks.tables.sampling import halves
-from monitor_tasks.value import UserError
+from monitor_tasks.value import STORED, UserError
 
 WINDOW = "@window"
 PLAIN = r"^[ !#-\[\]-~]*$"
@@ -116,7 +116,7 @@ def merged(
         except OSError as error:
             raise as_ours(gettempdir(), error) from error
         told = {"coverage": found.counts.coverage, "newest_hour": pc.max(hours_of(labels)).as_py() or None}
-        counts = {"schema_version": 2, **found.counts._asdict(), **told}
+        counts = {"schema_version": STORED["labels.json"], **found.counts._asdict(), **told}
         files: dict[str, bytes | BinaryIO] = {
             "labelled.parquet": table,
             "labels.json": json.dumps(counts, indent=2).encode(),

@@ -22,11 +22,13 @@ from monitor_tasks.staging import (
     label_objects,
     labels_in,
     merged,
+    named_baselines,
     sources,
     staged,
     suggested_baseline,
 )
 from monitor_tasks.timeline import not_handed_over
+from monitor_tasks.value import STORED
 from monitor_tasks.verdict import Action, Outcome, Permission, Verdict
 from monitor_tasks.window import Window
 
@@ -75,10 +77,14 @@ def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = ""
     if pinned := wanted or site.pinned(window):
         read_manifest(site.store, site.baseline_key(pinned))
         return pinned
-    with _reference(site, window, captured) as (rows, source):
-        baseline = suggested_baseline(site, rows, source, site.model(window))
-    if baseline:
+    named = named_baselines(site)
+    if named.keys() == site.endpoint.configured().keys():
+        baseline, because = suggested_baseline(site, None, "", None, named), "named by the endpoint"
+    else:
+        with _reference(site, window, captured) as (rows, source):
+            baseline = suggested_baseline(site, rows, source, site.model(window), named)
         because = f"suggested from {'the reference' if site.endpoint.baseline else f'the window {window}'}"
+    if baseline:
         site.pin("baselines", {"baseline": baseline}, because)
     return site.pinned(window)
 
@@ -211,7 +217,7 @@ def _claim(site: Site, window: Window, episodes: list[str], reports: Mapping[str
     if any(site.store.has(site.evidence_key(other)) for other in others):
         return False
     evidence = {
-        "schema_version": 1,
+        "schema_version": STORED["retrain.json"],
         "endpoint": site.name,
         "episode": episode,
         "window": str(window),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import add
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -15,6 +15,7 @@ from monitor_tasks.profiles.moments import ExactSum, Moments
 from monitor_tasks.profiles.partition import Column, Partition
 from monitor_tasks.profiles.replicates import ReplicateSums, replicate_sums
 from monitor_tasks.profiles.scores import Tally, moments_from_list, moments_to_list, numbers
+from monitor_tasks.value import known_version
 
 RESIDUAL_LIMIT = 4_096
 """How many different residuals are counted exactly."""
@@ -161,6 +162,8 @@ def _no_residuals() -> ResidualTally:
 class RegressionProfile:
     """What is remembered of predicted numbers and the labels that have arrived; any two add up."""
 
+    SCHEMA_VERSION: ClassVar[int] = 2
+
     rows: int = 0
     labelled: int = 0
     """Rows whose label is a finite number."""
@@ -240,12 +243,12 @@ class RegressionProfile:
             "replicates": replicates,
             "losses": self.losses.to_dict(),
         }
-        return orjson.dumps({"schema_version": 2, **counts, **known})
+        return orjson.dumps({"schema_version": self.SCHEMA_VERSION, **counts, **known})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
         """The profile that ``to_json`` wrote; the first form had no cells."""
-        stored = orjson.loads(text)
+        stored = known_version(orjson.loads(text), cls)
         return cls(
             **{name: stored[name] for name in _COUNTS},
             errors=Errors.from_list(stored["errors"]),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from operator import add
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from monitor_tasks.profiles.cells import as_text
 from monitor_tasks.profiles.moments import ExactSum, Moments
+from monitor_tasks.value import known_version
 
 SCORE_LIMIT = 65_536
 """How many different scores are counted exactly."""
@@ -159,6 +160,8 @@ class Predictions(NamedTuple):
 class ScoreProfile:
     """What is remembered of predictions and the labels that have arrived; any two add up."""
 
+    SCHEMA_VERSION: ClassVar[int] = 2
+
     rows: int = 0
     labelled: int = 0
     """Rows whose label is 0 or 1."""
@@ -212,7 +215,7 @@ class ScoreProfile:
         """The profile as canonical JSON: equal profiles give equal bytes."""
         return orjson.dumps(
             {
-                "schema_version": 2,
+                "schema_version": self.SCHEMA_VERSION,
                 "rows": self.rows,
                 "labelled": self.labelled,
                 "unknown_labels": self.unknown_labels,
@@ -226,7 +229,7 @@ class ScoreProfile:
     @classmethod
     def from_json(cls, text: bytes) -> Self:
         """The profile that ``to_json`` wrote; the first form had no losses, which its scores tell."""
-        stored = orjson.loads(text)
+        stored = known_version(orjson.loads(text), cls)
         del stored["schema_version"]
         known = stored["known"] = Tally.from_dict(stored["known"], LABELLED)
         stored["waiting"] = Tally.from_dict(stored["waiting"], UNLABELLED)

@@ -19,6 +19,7 @@ from monitor_tasks.profiles.classes import Classes
 from monitor_tasks.profiles.coded import Column
 from monitor_tasks.profiles.residuals import LARGEST
 from monitor_tasks.profiles.scores import numbers
+from monitor_tasks.value import STORED
 
 CHECK, LOSS = "worst_slice_check", "@loss"
 FILE = "slices.json"
@@ -192,7 +193,8 @@ def _file(slices: list[Confirmed], scale: _Scale, told: Mapping[str, Any]) -> by
         for one in slices
     ]  # fmt: skip
     return orjson.dumps(
-        {"schema_version": 1, "metric": scale.metric, **told, "slices": known}, option=orjson.OPT_INDENT_2
+        {"schema_version": STORED["slices.json"], "metric": scale.metric, **told, "slices": known},
+        option=orjson.OPT_INDENT_2,
     )
 
 
