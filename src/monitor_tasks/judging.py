@@ -200,8 +200,8 @@ def check(name: str, settings: Value, rows: Rows, known: Known, suite: bytes = b
     notes = tuple(text for text in (note, *of_segments) if text)
     exhibits = monitor.exhibits(profile, baseline, known.edges)
     if isinstance(settings, ModelQualitySettings) and settings.worst_slices and profile.rows:
-        rows = monitor.with_losses(table.whole())
-        told = monitor.worst_slices(*parted(rows, settings.worst_slices.sample_rows))
+        sample, others = parted(table.narrowed(monitor.with_losses), settings.worst_slices.sample_rows)
+        told = monitor.worst_slices(sample, others.batches())
         findings, notes = (*findings, *judge(told.metrics, told.constraints)), (*notes, *told.notes)
         exhibits, artifacts = (*exhibits, *told.exhibits), {**artifacts, **told.files}
     files = {**artifacts, **violation_files(name, findings)}

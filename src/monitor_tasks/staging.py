@@ -201,7 +201,7 @@ def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: An
         background = background_of(known)
         if isinstance(settings.baseline, str):
             background = background_in(site.read(settings.baseline), settings.baseline, columns)
-        return explained(table.whole(), loaded(site, model), columns, settings, background)
+        return explained(table, loaded(site, model), columns, settings, background)
     if stage == "labelled":
         return table.select([*features(table).column_names, *(name for name in table.column_names if name == EVENT_ID)])
     return without(features(table), label_names(site.endpoint))
