@@ -16,6 +16,7 @@ from monitor_tasks.io.models import (
     fetch,
     function_at,
     is_file,
+    libraries,
     live_model,
     read_model,
 )
@@ -111,7 +112,7 @@ def _asked(
     trusted = model.address.startswith(PYTHON)
     limits = Limits(predictor.time_limit, predictor.memory_limit, trusted)
     parts = [json.dumps(told).encode(), model.content, _to_bytes(rows)]
-    return _from_bytes(in_a_process(f"{__name__}:apart", parts, model.address, limits))
+    return _from_bytes(in_a_process(f"{__name__}:apart", parts, model.address, limits, libraries(model.address)))
 
 
 def apart(told: bytes, content: bytes, rows: bytes) -> bytes:
