@@ -143,7 +143,7 @@ def suggested_baseline(site: Site, rows: Any, source: str, model: ModelCard | No
     from monitor_tasks.judging import suggest
     from monitor_tasks.tables.files import Stored
 
-    table, settings = Stored.of(rows), site.endpoint.configured()
+    table, settings = judged(site, Stored.of(rows)), site.endpoint.configured()
     inputs = {
         "reference": source,
         "monitors": hash_of(site.endpoint.monitors),
@@ -183,6 +183,13 @@ def pin_baseline(site: Site, name: str, files: Mapping[str, bytes], since: datet
     return execution.revision
 
 
+def judged(site: Site, table: Any) -> Any:
+    """The rows of the variants that the monitors judge."""
+    from monitor_tasks.on_tables import of_judged
+
+    return of_judged(table, site.endpoint.variants.shadow, site.endpoint.variants.judged)
+
+
 def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: Any = None) -> Any:
     """The rows of a stored table as a monitor's stage reads them; SHAP values relative to a `known` profile's rows.
 
@@ -208,9 +215,12 @@ def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: An
 
 
 def given(site: Site, settings: Value) -> dict[str, str]:
-    """What the files that a monitor's settings name hold: a part of what its results are a function of."""
-    address = getattr(settings, "baseline", None)
-    return {"background": digest(site.read(address))} if isinstance(address, str) else {}
+    """What the files that a monitor's settings name hold, and which variants count: what its results depend on, too."""
+    address, variants = getattr(settings, "baseline", None), site.endpoint.variants.told
+    return {
+        **({"background": digest(site.read(address))} if isinstance(address, str) else {}),
+        **({"variants": variants} if variants else {}),
+    }
 
 
 def expected_columns(site: Site, model: ModelCard) -> tuple[str, ...]:
