@@ -13,7 +13,13 @@ from monitor_tasks.dialects import VIOLATIONS, Seen, known_statistics, obeying, 
 from monitor_tasks.exhibit import Exhibit, ModelComparison
 from monitor_tasks.io.addresses import private_key
 from monitor_tasks.monitors.data_quality import align, column_names
-from monitor_tasks.monitors.settings import MONITORS, DataQualitySettings, ModelQualitySettings, PredictionSettings
+from monitor_tasks.monitors.settings import (
+    MONITORS,
+    AttributionSettings,
+    DataQualitySettings,
+    ModelQualitySettings,
+    PredictionSettings,
+)
 from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.profiles.partition import Partition
 from monitor_tasks.profiles.quantiles import edges_of
@@ -173,12 +179,21 @@ def read_baseline(id_: str, name: str, settings: Value, file: Callable[[str], by
     monitor = MONITORS[name].monitor(settings)
     bounds, profile, edges = file(BOUNDS), file("profile.json"), file("edges.json")
     constraints = obeying(name, Constraints.read(bounds, BOUNDS).constraints if bounds else (), file)
+    if isinstance(settings, AttributionSettings) and not bounds:
+        constraints = tuple(one.model_copy(update=_bound(one, settings.threshold)) for one in constraints)
     cut: Any = Edges({})
     if edges:
         cut = Partition.from_json(edges) if name == "model_quality" and b'"nodes"' in edges else Edges.from_json(edges)
     if profile is None and (statistics := known_statistics(name, file)):
         return Known(Baseline(id_, constraints, *statistics), statistics[1])
     return Known(Baseline(id_, constraints, monitor.read_profile(profile) if profile else None, cut), cut)
+
+
+def _bound(of_clarify: Constraint, threshold: float) -> dict[str, Any]:
+    """The settings' bound in place of Clarify's fixed one; nothing where it is the same."""
+    if of_clarify.lower == threshold:
+        return {}
+    return {"lower": threshold, "reason": f"{of_clarify.reason}; by the settings it is {threshold:g}"}
 
 
 def check(name: str, settings: Value, rows: Rows, known: Known, suite: bytes = b"") -> Checked:
