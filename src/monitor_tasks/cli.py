@@ -492,7 +492,7 @@ def _staged(monitor: str, rows: Any, settings: Any, known: Any = None) -> Any:
     background = background_of(known)
     if isinstance(settings.baseline, str):
         background = background_in(_bytes(settings.baseline), settings.baseline, model.features)
-    return Stored.of(explained(rows.whole(), where, model.features, settings, background))
+    return Stored.of(explained(rows, where, model.features, settings, background))
 
 
 def _write(output: str, files: Mapping[str, bytes | BinaryIO]) -> None:

@@ -25,7 +25,7 @@ from monitor_tasks.tables.readings import Span
 from monitor_tasks.tables.sampling import halves
 from monitor_tasks.value import STORED, UserError
 
-WINDOW = "@window"
+WINDOW, VARIANT = "@window", "@variant"
 PLAIN = r"^[ !#-\[\]-~]*$"
 """A text that JSON writes as it is."""
 _PIECE = 1 << 16
@@ -171,7 +171,21 @@ def apart(labels: pa.Table, window: str) -> pa.Table:
 
 def between(rows: Stored, start: datetime, end: datetime) -> Stored:
     """The captured rows of a half-open span of time."""
-    return rows.filtered(lambda _: (pc.field("@time") >= pa.scalar(start)) & (pc.field("@time") < pa.scalar(end)))
+    inside = (pc.field("@time") >= pa.scalar(start)) & (pc.field("@time") < pa.scalar(end))
+    return rows.narrowed(lambda batch: batch.filter(inside))
+
+
+def of_judged(rows: Stored, shadow: Sequence[str], judged: Sequence[str] = ()) -> Stored:
+    """The rows of the variants that are judged: the named ones, or else all but the shadow ones."""
+    names = pa.array(judged or shadow, pa.string())
+    if VARIANT not in rows.column_names or not len(names):
+        return rows
+
+    def of_some(batch: pa.Table) -> pa.Table:
+        among = pc.is_in(pc.cast(batch[VARIANT], pa.string()), value_set=names)
+        return batch.filter(among if judged else pc.invert(among))
+
+    return rows.narrowed(of_some)
 
 
 def without(rows: pa.Table | Stored, names: tuple[str, ...]) -> pa.Table | Stored:

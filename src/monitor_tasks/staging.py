@@ -165,7 +165,7 @@ def suggested_baseline(
     if not execution.committed():
         found, open_ = dict(known), {name: one for name, one in settings.items() if name not in known}
         if open_:
-            table = Stored.of(rows)
+            table = judged(site, Stored.of(rows))
             if not table.holds(max(one.minimum_rows for one in open_.values())):
                 return ""
             found |= {name: suggest(name, one, staged(site, name, table, model)) for name, one in open_.items()}
@@ -222,6 +222,13 @@ def pin_baseline(site: Site, name: str, files: Mapping[str, bytes], since: datet
     return execution.revision
 
 
+def judged(site: Site, table: Any) -> Any:
+    """The rows of the variants that the monitors judge."""
+    from monitor_tasks.on_tables import of_judged
+
+    return of_judged(table, site.endpoint.variants.shadow, site.endpoint.variants.judged)
+
+
 def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: Any = None) -> Any:
     """The rows of a stored table as a monitor's stage reads them; SHAP values relative to a `known` profile's rows.
 
@@ -240,16 +247,19 @@ def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: An
         background = background_of(known)
         if isinstance(settings.baseline, str):
             background = background_in(site.read(settings.baseline), settings.baseline, columns)
-        return explained(table.whole(), loaded(site, model), columns, settings, background)
+        return explained(table, loaded(site, model), columns, settings, background)
     if stage == "labelled":
         return table.select([*features(table).column_names, *(name for name in table.column_names if name == EVENT_ID)])
     return without(features(table), label_names(site.endpoint))
 
 
 def given(site: Site, settings: Value) -> dict[str, str]:
-    """What the files that a monitor's settings name hold: a part of what its results are a function of."""
-    address = getattr(settings, "baseline", None)
-    return {"background": digest(site.read(address))} if isinstance(address, str) else {}
+    """What the files that a monitor's settings name hold, and which variants count: what its results depend on, too."""
+    address, variants = getattr(settings, "baseline", None), site.endpoint.variants.told
+    return {
+        **({"background": digest(site.read(address))} if isinstance(address, str) else {}),
+        **({"variants": variants} if variants else {}),
+    }
 
 
 def expected_columns(site: Site, model: ModelCard) -> tuple[str, ...]:

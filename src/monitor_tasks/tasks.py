@@ -17,6 +17,7 @@ from monitor_tasks.staging import (
     coverage,
     given,
     hash_of,
+    judged,
     label_inputs,
     label_names,
     label_objects,
@@ -114,11 +115,13 @@ def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str)
     known = read_baseline(baseline, name, settings, lambda file: site.baseline_file(baseline, f"{name}/{file}"))
     with site.stored(rows, "labelled.parquet" if MONITORS[name].stage == "labelled" else "captured.parquet") as table:
         compared = compared_in(settings, table)
-        checked = check(name, settings, staged(site, name, table, model, known.baseline.profile), known, suite)
+        mine = staged(site, name, judged(site, table), model, known.baseline.profile)
+        checked = check(name, settings, mine, known, suite)
     checked = compared.beside(checked)
     checked = withheld(checked, because) if because else checked
     told = model.model_copy(update={"address": None}) if model else None  # where a model lies changes no report
-    report = checked.report(site.name, str(window), told, _changes(site, window, baseline))
+    notes = (*_changes(site, window, baseline), *filter(None, [site.endpoint.variants.told]))
+    report = checked.report(site.name, str(window), told, notes)
     shown = tuple(file for file in checked.artifacts if file in SHOWN)
     files = {"report.json": report.to_json(), "report.html": report_page(report, checked.exhibits)}
     return execution.commit({**checked.artifacts, **files}, (*shown, *files))

@@ -3,7 +3,6 @@
 from io import BytesIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -226,13 +225,6 @@ def test_tables_that_follow_each_other_are_one() -> None:
     assert both.whole().to_pydict() == {"a": ["x", "y", None], "b": [1, None, None], "c": [None, "z", "w"]}
     assert [batch.to_pydict() for batch in both.batches(["b"])] == [{"b": [1]}, {"b": [None, None]}]
     assert _stored(first).followed([]).whole() == first
-
-
-def test_rows_are_filtered_batch_by_batch() -> None:
-    odd = _stored(pa.table({"a": [1, 2, 3], "b": ["x", "y", "z"]})).filtered(lambda _: pc.field("a") != 2)
-    assert odd.num_rows is None
-    assert odd.whole().to_pydict() == {"a": [1, 3], "b": ["x", "z"]}
-    assert [batch.to_pydict() for batch in odd.batches(["b"])] == [{"b": ["x", "z"]}]
 
 
 def test_columns_are_appended_in_the_order_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:

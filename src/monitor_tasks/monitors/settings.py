@@ -307,7 +307,7 @@ class PredictorSettings(Value):
     batch_rows: int = Field(500, ge=1)
     """Live endpoint: how many rows one request holds."""
     timeout: float = Field(60.0, gt=0, allow_inf_nan=False)
-    """Live endpoint: seconds to wait for one answer."""
+    """Live endpoint: seconds until one answer must be there, to its last byte."""
     attempts: int = Field(5, ge=1, le=20)
     """Live endpoint: how often a request is tried that is throttled, fails at the endpoint, or gets no answer."""
     requests_per_second: float = Field(10.0, gt=0, allow_inf_nan=False)
@@ -340,7 +340,7 @@ class AttributionSettings(Value):
     minimum_rows: int = Field(30, ge=2)
     """A window with fewer rows is undecided."""
     threshold: float = Field(0.9, ge=0, le=1)
-    """Smallest nDCG of the features' ranking that is still kept (Clarify's fixed 0.90)."""
+    """Smallest nDCG of the features' ranking that is still kept (Clarify's fixed 0.90), of its file alone as well."""
     baseline_constraints: Address | None = None
     """Clarify's analysis.json of a baseline, which is the baseline in place of a suggested one."""
     predictor: PredictorSettings = PredictorSettings()

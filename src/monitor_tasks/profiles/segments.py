@@ -76,13 +76,18 @@ class SegmentProfile:
 
     @classmethod
     def of(
-        cls, table: pa.Table, cells: Mapping[Segmented, pa.ChunkedArray], profile: Callable[[pa.Table], Any]
+        cls,
+        table: pa.Table,
+        cells: Mapping[Segmented, pa.ChunkedArray],
+        profile: Callable[[pa.Table], Any],
+        of_part: Callable[[pa.Table], Any] | None = None,
     ) -> Self:
-        """The profile of an Arrow table that has rows; `profile` makes those of its parts, `cells` says what parts it.
+        """The profile of an Arrow table that has rows; `cells` says what parts it, `of_part` makes a part's profile.
 
-        The rows are copied once a column, in the order of their values.
+        Left out, parts are profiled as the whole is. The rows are copied once a column, in the order of their values.
         """
-        return cls(profile(table), {one: _parts(table, one.coded(column), profile) for one, column in cells.items()})
+        made = of_part or profile
+        return cls(profile(table), {one: _parts(table, one.coded(column), made) for one, column in cells.items()})
 
     @property
     def rows(self) -> int:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Any, BinaryIO, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
+from numpy.typing import NDArray
 
 from monitor_tasks.value import UserError
 
@@ -106,14 +108,6 @@ class Stored:
 
         return _stored(change(self._named(self._empty())).schema, read, self.num_rows)
 
-    def filtered(self, mask: Callable[[pa.Table], Any]) -> "Stored":
-        """The rows for which an expression or an array of truths, made of each batch, is true."""
-
-        def read(columns: list[str]) -> Iterator[pa.Table]:
-            return (batch.filter(mask(batch)).select(columns) for batch in self.batches())
-
-        return _stored(self.form, read)
-
     def followed(self, others: Sequence["Stored"]) -> "Stored":
         """These rows and then those of the others; a column that one of them lacks is missing there."""
         tables = [self, *others]
@@ -143,6 +137,36 @@ class Stored:
                 start += batch.num_rows
 
         return _stored(schema, read, self.num_rows)
+
+    def narrowed(self, change: Callable[[pa.Table], pa.Table]) -> "Stored":
+        """The table after a change that may leave rows out; how many there are then, only reading tells."""
+        return replace(self.changed(change), num_rows=None)
+
+    def rows_at(self, places: NDArray[np.int64]) -> pa.Table:
+        """The rows at these places, in the order of the places; no others are held."""
+        order = np.argsort(places)
+        rising, pieces, start = places[order], [], 0
+        for batch in self.batches():
+            first, last = np.searchsorted(rising, (start, start + batch.num_rows))
+            pieces.append(batch.take(pa.array(rising[first:last] - start)))
+            start += batch.num_rows
+        found = pa.concat_tables(pieces).cast(self.form)
+        return found.take(pa.array(np.argsort(order))).combine_chunks()
+
+    def without_rows(self, places: NDArray[np.int64]) -> "Stored":
+        """All rows but those at these places."""
+        rising = np.sort(places)
+
+        def read(columns: list[str]) -> Iterator[pa.Table]:
+            start = 0
+            for batch in self.batches(columns):
+                first, last = np.searchsorted(rising, (start, start + batch.num_rows))
+                kept = np.ones(batch.num_rows, np.bool_)
+                kept[rising[first:last] - start] = False
+                yield batch.filter(pa.array(kept))
+                start += batch.num_rows
+
+        return _stored(self.form, read)
 
     def holds(self, rows: int) -> bool:
         """Whether there are at least so many rows; no more are read than tell it."""
