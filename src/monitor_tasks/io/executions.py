@@ -8,13 +8,14 @@ from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 from monitor_tasks.io.content import Content, digest
+from monitor_tasks.io.index import note_change
 from monitor_tasks.io.store import Exists, Missing, Store, hour_folder
 from monitor_tasks.value import Artifact, UserError
 from monitor_tasks.window import Window, format_duration
 
 __all__ = [
     "MANIFEST", "Execution", "Manifest", "append", "digest", "folder_of", "newest",
-    "read_artifact", "read_artifact_to", "read_log", "read_manifest", "revision_of",
+    "numbered", "read_artifact", "read_artifact_to", "read_log", "read_manifest", "revision_of",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
@@ -98,11 +99,18 @@ class Execution(NamedTuple):
 
     def _show(self) -> None:
         """Numbers the revision, unless it is the newest, and shows the newest in the window's folder."""
-        append(self.store, f"{self.folder}/revisions/log", lambda known: _next(self.revision, known))
+        append(self.store, f"{self.folder}/revisions/log", self._next)
         shown = ""
         while shown != (key := newest(self.store, self.folder) or ""):  # another may become the newest meanwhile
             shown = key
             self._copy(shown)
+
+    def _next(self, known: list[bytes]) -> bytes | None:
+        """The revision, unless it is the newest already: inputs that come back are the newest again."""
+        if known[-1:] == [self.revision.encode()]:
+            return None
+        note_change(self.store, self.folder, len(known) + 1)
+        return self.revision.encode()
 
     def _copy(self, key: str) -> None:
         """Puts what a revision shows into the window's folder, and takes away what it does not show."""
@@ -115,11 +123,6 @@ class Execution(NamedTuple):
         for former in there:
             if former not in names:
                 self.store.delete(f"{self.folder}/{former}")
-
-
-def _next(revision: str, known: list[bytes]) -> bytes | None:
-    """The revision, unless it is the newest already: inputs that come back are the newest again."""
-    return None if known[-1:] == [revision.encode()] else revision.encode()
 
 
 def append(store: Store, folder: str, decide: Callable[[list[bytes]], bytes | None]) -> list[bytes]:
@@ -155,7 +158,12 @@ def newest(store: Store, folder: str) -> str | None:
     """The manifest of the newest revision: the one that was numbered last."""
     log = f"{folder}/revisions/log"
     last = _length(store, log)
-    return f"{folder}/revisions/{store.get(_entry(log, last)).decode()}/{MANIFEST}" if last else None
+    return numbered(store, folder, last) if last else None
+
+
+def numbered(store: Store, folder: str, number: int) -> str:
+    """The manifest of the revision that got a number."""
+    return f"{folder}/revisions/{store.get(_entry(f'{folder}/revisions/log', number)).decode()}/{MANIFEST}"
 
 
 def _read_after(store: Store, folder: str, known: int) -> list[bytes]:
