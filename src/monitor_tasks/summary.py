@@ -193,6 +193,9 @@ class BaselineView(NamedTuple):
     inputs: Mapping[str, str]
     """What it was made of."""
     address: str = ""
+    """Its manifest."""
+    error: str = ""
+    """Why it cannot be read, though it is pinned."""
 
 
 class BaselineChange(NamedTuple):
@@ -345,7 +348,7 @@ def marks(records: Sequence[WindowRecord], found: Sequence[Episode], policy: Pol
     told = [*_changed(records, "model"), *_changed(records, "baseline")]
     for record in records:
         told += [
-            Mark(record.window, "restatement", f"judged again {one.restatements} times", name)
+            Mark(record.window, "restatement", f"judged again: revision {one.restatements + 1}", name)
             for name, one in record.monitors.items() if one.restatements
         ]  # fmt: skip
         if why := policy.maintained(record.window):
