@@ -43,6 +43,7 @@ from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.shard import Damaged, Head, Key, Packed, Shard, WindowRecord, joined
 from monitor_tasks.site import Site
 from monitor_tasks.summary import (
+    LATE,
     BaselineChange,
     BaselineView,
     Coverage,
@@ -61,8 +62,6 @@ STRIP = 48
 """So many windows a strip shows."""
 HELD = 2048
 """So many days' windows are held in memory once they were read."""
-LATE = timedelta(hours=1)
-"""So long after its end a window may still run before it counts as missed."""
 
 
 def overview(sites: Sequence[Site], windows: int = STRIP, moment: datetime | None = None) -> list[EndpointSummary]:
