@@ -20,7 +20,8 @@ CONTRACTS = {
 }
 VERBS = {
     *("tasks", "comparing", "restating", "retraining", "replaying", "tuning", "remembered", "staging", "intake"),
-    *("rehearsing", "judging", "on_tables", "explaining", "dialects", "sending", "site", "cli"),
+    *("rehearsing", "indexing", "reading"),
+    *("judging", "on_tables", "explaining", "dialects", "sending", "site", "cli"),
 }
 NOUNS = {path.stem for path in PACKAGE.glob("*.py")} - VERBS - {"__init__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -8,13 +8,14 @@ from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 from monitor_tasks.io.content import Content, digest
+from monitor_tasks.io.index import note_change
 from monitor_tasks.io.store import Exists, Missing, Store, hour_folder
 from monitor_tasks.value import Artifact, UserError
 from monitor_tasks.window import Window, format_duration
 
 __all__ = [
-    "MANIFEST", "Execution", "Manifest", "append", "digest", "folder_of", "newest",
-    "read_artifact", "read_artifact_to", "read_log", "read_manifest", "revision_of",
+    "MANIFEST", "Execution", "Manifest", "append", "digest", "folder_of", "last_number", "newest",
+    "numbered", "place_of", "read_artifact", "read_artifact_to", "read_log", "read_manifest", "revision_of",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
@@ -39,9 +40,14 @@ def revision_of(inputs: Mapping[str, str]) -> str:
 
 def folder_of(owner: str, schedule: str, window: Window, own: bool) -> str:
     """Where SageMaker puts the execution: the hour is the scheduled time, which is the window's end."""
+    return f"{owner}/{schedule}/{place_of(window, own)}"
+
+
+def place_of(window: Window, own: bool) -> str:
+    """The window's folder below that of a schedule."""
     if own:
-        return f"{owner}/{schedule}/{hour_folder(window.end)}"
-    return f"{owner}/{schedule}/spans/{window.start:%Y%m%dT%H%M%SZ}_{format_duration(window.end - window.start)}"
+        return hour_folder(window.end)
+    return f"spans/{window.start:%Y%m%dT%H%M%SZ}_{format_duration(window.end - window.start)}"
 
 
 class Execution(NamedTuple):
@@ -98,11 +104,18 @@ class Execution(NamedTuple):
 
     def _show(self) -> None:
         """Numbers the revision, unless it is the newest, and shows the newest in the window's folder."""
-        append(self.store, f"{self.folder}/revisions/log", lambda known: _next(self.revision, known))
+        append(self.store, f"{self.folder}/revisions/log", self._next)
         shown = ""
         while shown != (key := newest(self.store, self.folder) or ""):  # another may become the newest meanwhile
             shown = key
             self._copy(shown)
+
+    def _next(self, known: list[bytes]) -> bytes | None:
+        """The revision, unless it is the newest already: inputs that come back are the newest again."""
+        if known[-1:] == [self.revision.encode()]:
+            return None
+        note_change(self.store, self.folder, len(known) + 1)
+        return self.revision.encode()
 
     def _copy(self, key: str) -> None:
         """Puts what a revision shows into the window's folder, and takes away what it does not show."""
@@ -115,11 +128,6 @@ class Execution(NamedTuple):
         for former in there:
             if former not in names:
                 self.store.delete(f"{self.folder}/{former}")
-
-
-def _next(revision: str, known: list[bytes]) -> bytes | None:
-    """The revision, unless it is the newest already: inputs that come back are the newest again."""
-    return None if known[-1:] == [revision.encode()] else revision.encode()
 
 
 def append(store: Store, folder: str, decide: Callable[[list[bytes]], bytes | None]) -> list[bytes]:
@@ -153,9 +161,18 @@ def read_log(store: Store, folder: str) -> list[bytes]:
 
 def newest(store: Store, folder: str) -> str | None:
     """The manifest of the newest revision: the one that was numbered last."""
-    log = f"{folder}/revisions/log"
-    last = _length(store, log)
-    return f"{folder}/revisions/{store.get(_entry(log, last)).decode()}/{MANIFEST}" if last else None
+    last = last_number(store, folder)
+    return numbered(store, folder, last) if last else None
+
+
+def last_number(store: Store, folder: str) -> int:
+    """How many times a revision became the newest; 0 where there is none."""
+    return _length(store, f"{folder}/revisions/log")
+
+
+def numbered(store: Store, folder: str, number: int) -> str:
+    """The manifest of the revision that got a number."""
+    return f"{folder}/revisions/{store.get(_entry(f'{folder}/revisions/log', number)).decode()}/{MANIFEST}"
 
 
 def _read_after(store: Store, folder: str, known: int) -> list[bytes]:
