@@ -1,24 +1,18 @@
-"""``python -m benchmarks.dashboard [--endpoints 100] [--days 90]``: what pages ask of hourly windows, from shards.
+"""What pages ask of hourly windows, from shards.
 
 The shards are written by the real writer from made reports; one day is stored whole and compacted, for its cost.
 """
 
-import gc
 import os
-import resource
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from math import inf
+from functools import partial
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
-from typing import Annotated
 from unittest.mock import patch
 
-import typer
-
-from benchmarks.replay import ENDPOINT, START, first_report, moved, stored
+from benchmarks.measure import Cost, Peer, Step, Target
+from benchmarks.replay import COLUMNS, ENDPOINT, START, first_report, moved, stored
 from monitor_tasks import indexing, reading
 from monitor_tasks.io.index import Index
 from monitor_tasks.report import Report, judge
@@ -26,8 +20,9 @@ from monitor_tasks.shard import Judged, MonitorRecord, Shard, VerdictRecord, Win
 from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.verdict import Action
 
-AGAIN = 9
+ENDPOINTS = 100
 EARLY = START - timedelta(days=1)
+Call = Callable[[], int | None]
 MONITORS = ("data_quality", "model_quality", "bias", "attribution")
 
 
@@ -62,60 +57,68 @@ def recorded(name: str, report: Report, text: str, place: str) -> WindowRecord:
                         verdict=verdict)  # fmt: skip
 
 
-def tell(what: str, ask: Callable[[], object], times: int = 1) -> None:
-    """Says what it took; of several times the fastest, since others may use the machine."""
-    wall, cpu = inf, inf
-    for _ in range(times):
-        began = time.perf_counter(), time.process_time()
-        ask()
-        wall, cpu = min(wall, time.perf_counter() - began[0]), min(cpu, time.process_time() - began[1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    typer.echo(f"{what}: {wall * 1000:.0f} ms, {cpu * 1000:.0f} ms of CPU; peak of the process so far {peak} MB")
+def make(folder: Path, rows: int) -> None:
+    """The same days for every endpoint as shards; and two days of one monitor's reports as they are stored."""
+    random, model = Random(1), first_report(COLUMNS)
+    made = [day_of("endpoint-0", model, day, random) for day in range(rows // 24)]
+    with patch.object(os, "fsync"):
+        for place in sites(folder):
+            index = Index(place.store, place.name)
+            for one in made:
+                own = one._replace(head=one.head.model_copy(update={"endpoint": place.name}))
+                index.create(one.head.day, "", own.to_bytes())
+            index.begin()
+        (folder / "stored").mkdir()
+        stored(folder / "stored", 2, COLUMNS)
 
 
-def main(
-    endpoints: Annotated[int, typer.Option(min=1)] = 100,
-    days: Annotated[int, typer.Option(min=4)] = 90,
-    columns: Annotated[int, typer.Option(min=1)] = 30,
-) -> None:
-    """Measure the overview of all endpoints, the history of one, and what a day costs to compact."""
-    with TemporaryDirectory(prefix="benchmarks-") as top, patch.object(os, "fsync"):
-        sites = [site(Path(top), f"endpoint-{number}") for number in range(endpoints)]
-        typer.echo(f"{endpoints} endpoints, {days} days of hours; {written(sites, days, columns)}")
-        gc.collect()
-        measure(sites, START + timedelta(days=days))
-        compaction(Path(top) / "stored", columns)
+def steps(rows: int) -> list[Step]:
+    """What pages ask, warm; and what two days cost to compact, which is only shown."""
+    moment, what = START + timedelta(days=rows // 24), f"{ENDPOINTS} endpoints x {rows // 24 * 24:,} windows"
+    asked = {
+        f"overview of {what}, warm": (_overview, 0.3),
+        f"history of one of {what}, all metrics": (_history, 0.5),
+        f"missed windows of one of {what}": (_missed, 0.5),
+    }
+    limits = [
+        Step(name, partial(side, moment), (Peer(f"limit: {most * 1000:g} ms", Cost(most), (Target(1, "at most"),)),))
+        for name, (side, most) in asked.items()
+    ]
+    return [*limits, Step("48 windows of one monitor compacted", _compacted, (Peer("again, nothing new", _again),))]
 
 
-def written(sites: list[Site], days: int, columns: int) -> str:
-    """Writes the same days for every endpoint; says how large they are."""
-    random, model = Random(1), first_report(columns)
-    made = [day_of("endpoint-0", model, day, random) for day in range(days)]
-    for place in sites:
-        index = Index(place.store, place.name)
-        for one in made:
-            own = one._replace(head=one.head.model_copy(update={"endpoint": place.name}))
-            index.create(one.head.day, "", own.to_bytes())
-        index.begin()
-    return f"{len(model.findings)} metrics, a shard has {sum(len(one.to_bytes()) for one in made) // days:,} bytes"
+def sites(home: Path) -> list[Site]:
+    """The endpoints of the home."""
+    return [site(home, f"endpoint-{number}") for number in range(ENDPOINTS)]
 
 
-def measure(sites: list[Site], moment: datetime) -> None:
-    """What pages ask, the first time and again."""
-    tell("overview, first", lambda: reading.overview(sites, moment=moment))
-    tell("overview, warm", lambda: reading.overview(sites, moment=moment), AGAIN)
-    tell("history of one endpoint, all metrics", lambda: reading.history(sites[0], EARLY, moment), AGAIN)
-    tell("missed windows of one endpoint", lambda: reading.coverage(sites[0], EARLY, moment), AGAIN)
+def _overview(moment: datetime, folder: Path) -> Call:
+    places = sites(folder)
+    reading.overview(places, moment=moment)
+    return lambda: len(reading.overview(places, moment=moment))
 
 
-def compaction(home: Path, columns: int) -> None:
-    """What it costs to compact two days of one monitor's reports, and two that have not changed."""
-    home.mkdir()
-    place = stored(home, 2, columns)
-    tell("compaction of 48 windows of one monitor", lambda: indexing.compact(place))
-    tell("compaction of nothing new", lambda: indexing.compact(place))
-    tell("the same windows, reindexed", lambda: indexing.reindex(place))
+def _history(moment: datetime, folder: Path) -> Call:
+    place = sites(folder)[0]
+    reading.history(place, EARLY, EARLY + timedelta(days=2))
+    return lambda: _silent(reading.history, place, EARLY, moment)
 
 
-if __name__ == "__main__":
-    typer.run(main)
+def _missed(moment: datetime, folder: Path) -> Call:
+    place = sites(folder)[0]
+    return lambda: _silent(reading.coverage, place, EARLY, moment)
+
+
+def _compacted(folder: Path) -> Call:
+    place = Site(load_endpoint(str(folder / "stored/history.yaml"), ENDPOINT, str(folder / "stored")))
+    return lambda: _silent(indexing.reindex, place)
+
+
+def _again(folder: Path) -> Call:
+    place = Site(load_endpoint(str(folder / "stored/history.yaml"), ENDPOINT, str(folder / "stored")))
+    indexing.compact(place)
+    return lambda: _silent(indexing.compact, place)
+
+
+def _silent(ask: Callable[..., object], *given: object) -> None:
+    ask(*given)
