@@ -13,6 +13,7 @@ from tests.test_readme import ROOT, checkout, lines
 __all__ = ["checkout"]
 
 
+@pytest.mark.long
 def test_the_move_on_the_page_ends_as_it_says(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     codes = []
     for line in lines((ROOT / "docs/migrating.md").read_text()):
