@@ -46,9 +46,9 @@ class MonitorRecord(Value):
 
     schedule: str
     status: Status
-    key: str
-    """The manifest of the execution."""
-    revision: str
+    key: str = ""
+    """The manifest of the execution; empty where it cannot be read."""
+    revision: str = ""
     restatements: int
     """How many revisions came before it."""
     baseline: str = ""
@@ -84,7 +84,14 @@ class Labels(Value):
 
     predictions: int
     matched: int
-    newest_hour: str = ""
+    newest_hour: str | None = None
+    """The newest hour in which a label of the window was collected."""
+
+    @classmethod
+    def read(cls, text: bytes) -> "Labels":
+        """Those of a labelled window's ``labels.json``."""
+        told = _ANY.validate_json(text)
+        return cls(**{name: told[name] for name in cls.model_fields if name in told})
 
     @property
     def coverage(self) -> float | None:
