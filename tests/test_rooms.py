@@ -20,7 +20,7 @@ CONTRACTS = {
 }
 VERBS = {
     *("tasks", "comparing", "restating", "retraining", "replaying", "tuning", "remembered", "staging", "intake"),
-    *("indexing", "reading"),
+    *("rehearsing", "indexing", "reading"),
     *("judging", "on_tables", "explaining", "dialects", "sending", "site", "cli"),
 }
 NOUNS = {path.stem for path in PACKAGE.glob("*.py")} - VERBS - {"__init__"}
