@@ -271,7 +271,7 @@ def test_a_shard_of_a_newer_version_is_refused() -> None:
     run(place, hours(1)[0], 0.3)
     indexing.compact(place)
     spoil(place, lambda text: text.replace(b'{"schema_version":1', b'{"schema_version":9', 1))
-    with pytest.raises(UserError, match="written as version 9 of Head"):
+    with pytest.raises(UserError, match="written as version 9 of ShardHead"):
         reading.history(place, START, MOMENT)
     with pytest.raises(UserError, match="upgrade monitor-tasks"):
         indexing.reindex(place)

@@ -3,7 +3,6 @@
 A shard is a function of what stands, so it is equal whoever writes it, in whatever order windows were executed.
 """
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,18 +17,18 @@ from monitor_tasks.io.store import Exists, Missing, StoreError
 from monitor_tasks.report import ModelCard, Report, State, Status
 from monitor_tasks.shard import (
     Damaged,
-    Head,
     Judged,
     Labels,
     MonitorRecord,
     Shard,
+    ShardHead,
     VerdictRecord,
     WindowRecord,
     broken_in,
     judged_in,
 )
 from monitor_tasks.site import Site
-from monitor_tasks.value import UserError
+from monitor_tasks.value import UserError, read_stored
 from monitor_tasks.verdict import Verdict
 from monitor_tasks.window import HOUR, Window, parse_duration, parse_time
 
@@ -109,7 +108,7 @@ def _written(index: Index, day: str, marks: Iterable[Mark], read: Callable[[Shar
         return Written(day, newest != key, windows)
 
 
-def unanswered(head: Head, marks: Iterable[Mark]) -> list[Mark]:
+def unanswered(head: ShardHead, marks: Iterable[Mark]) -> list[Mark]:
     """The marks of executions that had no number yet when a day was read."""
     numbers = {one.place: one.numbers for one in head.windows}
     return [one for one in marks if numbers.get(one.place, {}).get(one.schedule, 0) < one.number]
@@ -256,11 +255,11 @@ class _Reading:
 
     def ledger(self) -> dict[str, int]:
         """The totals of the ledger."""
-        return self._found("captured", "ledger.json", lambda text, _: dict(json.loads(text)["totals"])) or {}
+        return self._found("captured", "ledger.json", _totals) or {}
 
     def labels(self) -> Labels | None:
         """How many predictions are labelled."""
-        return self._found("labelled", "labels.json", lambda text, _: Labels.read(text))
+        return self._found("labelled", "labels.json", _labels)
 
     def verdict(self) -> VerdictRecord | None:
         """The newest verdict."""
@@ -316,6 +315,17 @@ class _Reading:
                 raise  # it may be there, and is not to be had now
             self.unreadable[schedule] = str(error)
             return None
+
+
+def _totals(text: bytes, key: str) -> dict[str, int]:
+    """What became of all records, by ``ledger.json``."""
+    return dict(read_stored(text, "ledger.json", key)["totals"])
+
+
+def _labels(text: bytes, key: str) -> Labels:
+    """How many predictions are labelled, by ``labels.json``."""
+    told = read_stored(text, "labels.json", key)
+    return Labels.model_validate({name: told[name] for name in Labels.model_fields if name in told})
 
 
 def told_by(report: Report) -> dict[str, Any]:

@@ -87,12 +87,6 @@ class Labels(Value):
     newest_hour: str | None = None
     """The newest hour in which a label of the window was collected."""
 
-    @classmethod
-    def read(cls, text: bytes) -> "Labels":
-        """Those of a labelled window's ``labels.json``."""
-        told = _ANY.validate_json(text)
-        return cls(**{name: told[name] for name in cls.model_fields if name in told})
-
     @property
     def coverage(self) -> float | None:
         """The share of the predictions that are labelled; None where there are none."""
@@ -179,7 +173,7 @@ class Judged(NamedTuple):
     upper: float | None
 
 
-class Head(Artifact):
+class ShardHead(Artifact):
     """A shard's first line."""
 
     endpoint: str
@@ -192,7 +186,7 @@ class Head(Artifact):
 class Shard(NamedTuple):
     """All windows of one endpoint that end on one day, in order, and their metrics."""
 
-    head: Head
+    head: ShardHead
     metrics: bytes
     """The second line, parsed only when it is asked for."""
 
@@ -232,7 +226,7 @@ class Shard(NamedTuple):
         ordered = sorted(windows, key=lambda pair: (pair[0].window, pair[0].place))
         metrics = _series_bytes([judged for _, judged in ordered])
         records = tuple(record for record, _ in ordered)
-        return cls(Head(endpoint=endpoint, day=day, sha256=sha256(metrics).hexdigest(), windows=records), metrics)
+        return cls(ShardHead(endpoint=endpoint, day=day, sha256=sha256(metrics).hexdigest(), windows=records), metrics)
 
     @classmethod
     def read(cls, text: bytes, address: str) -> "Shard":
@@ -245,7 +239,7 @@ class Shard(NamedTuple):
         first, _, rest = text.partition(b"\n")
         metrics = rest.removesuffix(b"\n")
         try:
-            head = Head.read(first, address)
+            head = ShardHead.read(first, address)
         except UserError as error:
             if error.__cause__ is None:  # a newer version wrote it
                 raise
