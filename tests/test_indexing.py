@@ -1,6 +1,8 @@
 """The index: equal whoever writes it in whatever order, never behind what stands, and mended where it is damaged."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import count
@@ -461,3 +463,9 @@ def test_reindex_says_what_it_read_and_wrote(stored: Path) -> None:
     empty.write_text(stored.read_text().replace("results", "nothing"))
     assert typed("reindex", empty)[0] == 3
     assert typed("coverage", empty)[0] == 3
+
+
+def test_reading_for_a_page_loads_nothing_that_measures() -> None:
+    code = "import sys, monitor_tasks.reading; print(sorted({'numpy', 'pandas', 'pyarrow', 'duckdb'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -38,7 +38,6 @@ from monitor_tasks.io.executions import (
     read_manifest,
 )
 from monitor_tasks.io.index import Index
-from monitor_tasks.judging import BOUNDS
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.shard import Damaged, Key, Packed, Shard, ShardHead, WindowRecord, joined
 from monitor_tasks.site import Site
@@ -362,6 +361,8 @@ def _artifacts(site: Site, key: str) -> Mapping[str, str]:
 
 def _baseline(site: Site, id_: str, pins: Sequence[Mapping[str, Any]]) -> BaselineView:
     """A stored baseline, with when it was pinned and why."""
+    from monitor_tasks.judging import BOUNDS  # loads what measures; pages that ask for no baseline need none of it
+
     key, told = site.baseline_key(id_), tuple((one["since"] or "", one["because"]) for one in pins)
     address = site.store.address_of(key)
     if not site.store.has(key):
