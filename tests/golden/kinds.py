@@ -21,7 +21,7 @@ from monitor_tasks.message import Message
 from monitor_tasks.monitors.model_quality import ModelQuality
 from monitor_tasks.monitors.model_quality.sides import Sides
 from monitor_tasks.monitors.settings import MONITORS, ModelQualitySettings
-from monitor_tasks.on_tables import merge
+from monitor_tasks.on_tables import merged
 from monitor_tasks.profiles.classes import ClassProfile
 from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.profiles.groups import GroupProfile
@@ -32,7 +32,9 @@ from monitor_tasks.profiles.sample import Entry, Explained, SampleProfile
 from monitor_tasks.profiles.scores import ScoreProfile
 from monitor_tasks.profiles.segments import SegmentProfile
 from monitor_tasks.profiles.sketch import SageMakerBlock
-from monitor_tasks.report import ModelCard, Report
+from monitor_tasks.report import Estimate, ModelCard, Realised, Report, State
+from monitor_tasks.shard import Broken, Labels, MonitorRecord, Shard, ShardHead, VerdictRecord, WindowRecord
+from monitor_tasks.tables.files import Stored
 from monitor_tasks.tables.ledger import Ledger
 from monitor_tasks.tables.sampling import parted
 from monitor_tasks.value import STORED, Artifact, read_stored
@@ -130,7 +132,8 @@ def counts() -> bytes:
     """How predictions and labels met."""
     rows = pa.table({"@event_id": ["e1", "e2"], "@inference_id": pa.nulls(2, pa.string()), "score": ["0.5", "0.25"]})
     found = {"@label_object": ["2026/01/01/00/a.jsonl"], "@label_line": [1], "@label_id": ["e1"], "@label": ["1"]}
-    return merge(rows, pa.table(found), ("label",))["labels.json"]
+    with merged(Stored.of(rows), pa.table(found), ("label",)) as files:
+        return files["labels.json"]  # type: ignore[return-value]  # the one that is no file
 
 
 def slices() -> bytes:
@@ -167,6 +170,23 @@ def verdict() -> Verdict:
     return Verdict(endpoint="loans", window=WINDOW, action=Action.ALERT, because="because", status=Status.FAILED)
 
 
+def shard() -> ShardHead:
+    """What pages are told of a day."""
+    realised = Realised(value=0.5, rows=9, expected=0.5, lower=0.25, upper=0.75)
+    estimate = Estimate(name="estimated_auc", value=0.5, lower=0.25, upper=0.75, rows=9, realised=realised)
+    known = MonitorRecord(
+        schedule="bias", status=Status.WITH_VIOLATIONS, key="k", revision="r", restatements=1, counts={State.BROKEN: 1},
+        broken=(Broken(check="c", metric="m", value=0.5, lower=0.75, n=9, effect=0.25),), estimates=(estimate,),
+    )  # fmt: skip
+    told = VerdictRecord(action=Action.ALERT, status=Status.WITH_VIOLATIONS, because="because")
+    labels = Labels(predictions=9, matched=9)
+    record = WindowRecord(
+        place="2026/01/01/01", text=WINDOW, numbers={"bias": 2}, ledger={"used": 9}, labels=labels,
+        monitors={"bias": known}, verdict=told,
+    )  # fmt: skip
+    return Shard.of("loans", "2026-01-01", [(record, [])]).head
+
+
 def bounds() -> Constraints:
     """What a baseline asks for."""
     return Constraints(monitor="bias", constraints=(Constraint(check="c", metric="m", lower=0.5),))
@@ -185,6 +205,7 @@ KINDS: Mapping[str, Kind] = {
     "bounds": artifact(Constraints, bounds),
     "manifest": artifact(Manifest, manifest),
     "verdict": artifact(Verdict, verdict),
+    "shard": artifact(ShardHead, shard),
     "message": artifact(Message, message),
     "columns": profile(TableProfile, lambda: TableProfile.of(ROWS, Edges.of(ROWS))),
     "scores": profile(ScoreProfile, lambda: BINARY.profile(ROWS), BINARY.read_profile),
