@@ -83,7 +83,7 @@ class Labels(Value):
 
     predictions: int
     matched: int
-    newest_hour: str = ""
+    newest_hour: str | None = None
 
     @property
     def coverage(self) -> float | None:
