@@ -170,12 +170,12 @@ def doing(asked: Asked, window: Window | None) -> list[Doing]:
     if window is None:
         return []
     start, end, conf = format_time(window.start), format_time(window.end), json.dumps({"window": str(window)})
+    last = format_time(asked.endpoint.window_at(window.end).start if asked.endpoint.schedule.hours else window.start)
     again = (
         ("configuration of the run", conf),
         ("with Airflow's command line", f"airflow dags trigger {shlex.quote(dag)} --conf {shlex.quote(conf)}"),
         ("without Airflow", f"monitor-tasks run {file} --window {window}"),
     )
-    last = format_time(window.start)
     past = (
         ("with Airflow's command line",
          f"airflow backfill create --dag-id {shlex.quote(dag)} --from-date {start} --to-date {last} "

@@ -1,12 +1,12 @@
 """The page of the windows that should have a result, and those that have one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.common import Asked
-from monitor_tasks.pages.board.frame import Page, rendered
+from monitor_tasks.pages.board.frame import Page, Place, rendered
 from monitor_tasks.pages.board.strips import strip, strip_in_words
 from monitor_tasks.pages.numbers import sentence
 from monitor_tasks.report import State
@@ -18,10 +18,11 @@ SHOWN = 24 * 7
 
 
 class _Row(NamedTuple):
-    """A window without a result."""
+    """Windows without a result, one after another."""
 
-    window: str
+    windows: str
     address: str
+    count: int
     because: str
     maintenance: str
 
@@ -32,20 +33,37 @@ def missed_page(asked: Asked, history: History) -> Page:
     lacking = {one.window for one in missed}
     expected = sorted({*lacking, *(one.window for one in history.records if asked.endpoint.schedule.has(one.window))})
     states = [None if one in lacking else State.KEPT for one in expected[-SHOWN:]]
-    rows = [
-        _Row(common.span(one.window), common.to_window(place, name, one.window) if one.because != "never ran" else "",
-             sentence(one.because), sentence(one.maintenance))
-        for one in reversed(missed)
-    ]  # fmt: skip
+    rows = [_row(place, name, run) for run in reversed(list(_runs(missed)))]
     return rendered(
         "missed.html.j2", place, f"Missed windows of {name}",
         trail=[(name, place.to("endpoints", name)), ("missed windows", "")],
         told=_told(asked.endpoint, expected, missed), schedule=asked.endpoint.schedule_expression,
-        drawing=strip(states),
-        strip_told=strip_in_words(states).replace("healthy", "with a result"), rows=rows[: common.LISTED],
-        more_rows=len(rows[common.LISTED :]), forms=[(common.forms()[0][0], "with a result"), common.forms()[-1]],
-        spans=asked.spans,
-        actions=common.doing(asked, missed[0].window if missed else None),
+        drawing=strip(states), strip_told=strip_in_words(states).replace("healthy", "with a result"),
+        rows=rows[: common.LISTED], more_rows=len(rows[common.LISTED :]), spans=asked.spans,
+        forms=[(common.forms()[0][0], "with a result"), common.forms()[-1]],
+        actions=common.doing(asked, Window.of(missed[0].window.start, missed[-1].window.end) if missed else None)[1:2],
+    )  # fmt: skip
+
+
+def _runs(missed: Sequence[Missed]) -> Iterator[list[Missed]]:
+    """Windows that follow each other and lack the same."""
+    run: list[Missed] = []
+    for one in missed:
+        if run and (run[-1].window.end, *run[-1][1:]) != (one.window.start, *one[1:]):
+            yield run
+            run = []
+        run.append(one)
+    if run:
+        yield run
+
+
+def _row(place: Place, name: str, run: Sequence[Missed]) -> _Row:
+    first, last = run[0], run[-1]
+    alone = len(run) == 1 and first.because != "never ran"
+    return _Row(
+        common.span(Window.of(first.window.start, last.window.end)),
+        common.to_window(place, name, first.window) if alone else "", len(run), sentence(first.because),
+        sentence(first.maintenance),
     )  # fmt: skip
 
 
