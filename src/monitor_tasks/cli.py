@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from monitor_tasks import replaying, restating, tasks, tuning
+from monitor_tasks import indexing, reading, replaying, restating, tasks, tuning
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
 from monitor_tasks.io.store import Missing, Store, home, open_object
@@ -21,6 +21,7 @@ from monitor_tasks.pages.replayed import replay_page, replay_table, tuning_table
 from monitor_tasks.pages.terminal import (
     ReadingProgress,
     comparison_table,
+    coverage_table,
     graded,
     history_table,
     ledger_table,
@@ -29,7 +30,7 @@ from monitor_tasks.pages.terminal import (
 )
 from monitor_tasks.policy import Proposal
 from monitor_tasks.report import Status
-from monitor_tasks.site import Site, load_endpoint, opened
+from monitor_tasks.site import Site, load_endpoint, load_endpoints, opened
 from monitor_tasks.staging import label_names, pin_baseline
 from monitor_tasks.value import UserError, Value
 from monitor_tasks.verdict import Action, Permission
@@ -150,6 +151,42 @@ def history(
             if one["metric"] in metrics:
                 out.print(graded(one), markup=False, soft_wrap=True)
     return 0 if known else 3
+
+
+@verb
+def coverage(
+    endpoint: Annotated[Path, typer.Argument(metavar="ENDPOINT.yaml", help="The configuration, or a folder of them.")],
+    start: Annotated[str | None, typer.Option("--from", help="Left out: the first window that was executed.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Left out: the newest window that may be over.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the windows of the schedule that have no verdict, and how far they came."""
+    span = (_time(start) if start else None, _time(end) if end else None)
+    sites = [Site(one) for one in _endpoints(endpoint)]
+    found = {one.name: reading.coverage(one, *span) for one in track(sites, "endpoints", console=err, transient=True)}
+    if as_json:
+        out.print_json(data=[one.told | {"endpoint": name} for name, one in found.items()])
+    else:
+        out.print(coverage_table(found))
+    if not any(one.expected for one in found.values()):
+        return 3
+    return int(any(one.missed for one in found.values()))
+
+
+@verb
+def reindex(
+    endpoint: Yaml,
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Only the days in which something has changed since the last time.")
+    ] = False,
+) -> int:
+    """Write the index that pages are read from, from the manifests and reports that stand."""
+    done = (indexing.compact if changed else indexing.reindex)(
+        Site(_endpoint(endpoint)), partial(track, description="days", console=err, transient=True)
+    )
+    new, windows = sum(one.is_new for one in done), sum(one.windows for one in done)
+    out.print(f"{windows} windows of {len(done)} days were read, {new} days written anew")
+    return 0 if done or changed else 3
 
 
 @verb
@@ -418,6 +455,21 @@ def _worst(codes: list[int]) -> int:
 
 def _endpoint(path: Path) -> Endpoint:
     return load_endpoint(str(path), _text(path))
+
+
+def _endpoints(path: Path) -> list[Endpoint]:
+    """The endpoint of a file, or all of a folder.
+
+    Raises:
+        UserError: one of them cannot be read, or there is none.
+    """
+    if not path.is_dir():
+        return [_endpoint(path)]
+    known = load_endpoints(path)
+    broken = [one for one in known.values() if isinstance(one, UserError)]
+    if broken or not known:
+        raise UserError("\n".join(map(str, broken)) or f"{path}: holds no endpoint's .yaml; name another folder")
+    return [one for one in known.values() if isinstance(one, Endpoint)]
 
 
 def _text(path: Path) -> str:

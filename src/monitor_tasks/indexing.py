@@ -18,6 +18,7 @@ from monitor_tasks.io.store import Exists, Missing, StoreError
 from monitor_tasks.report import ModelCard, Report, State, Status
 from monitor_tasks.shard import (
     Damaged,
+    Head,
     Judged,
     Labels,
     MonitorRecord,
@@ -101,11 +102,16 @@ def _written(index: Index, day: str, marks: Iterable[Mark], read: Callable[[Shar
             newest = key if content == text else index.create(day, key, content)
         except Exists:
             continue
-        numbers = {one.place: one.numbers for one in shard.windows}
-        answered = [one for one in marks if numbers.get(one.place, {}).get(one.schedule, 0) >= one.number]
+        answered = {*marks} - {*unanswered(shard.head, marks)}
         former = index.look_at(day).former.get(day, ())
         index.settle(answered, [one for one in former if number_of(one) < number_of(newest)])
         return Written(day, newest != key, windows)
+
+
+def unanswered(head: Head, marks: Iterable[Mark]) -> list[Mark]:
+    """The marks of executions that had no number yet when a day was read."""
+    numbers = {one.place: one.numbers for one in head.windows}
+    return [one for one in marks if numbers.get(one.place, {}).get(one.schedule, 0) < one.number]
 
 
 def _former(text: bytes, address: str) -> Shard | None:
@@ -283,7 +289,7 @@ class _Reading:
         report = Report.read(text, key)
         self.said.append(report.window)
         self.judged += judged_in(report)
-        return report.monitor, MonitorRecord.model_validate({**told, **_told_by(report)})
+        return report.monitor, MonitorRecord.model_validate({**told, **told_by(report)})
 
     def _artifact(self, schedule: str, name: str) -> bytes:
         """An artifact of a schedule's newest revision; empty where there is none, or where it cannot be read."""
@@ -303,7 +309,7 @@ class _Reading:
         return numbered(self.site.store, folder, self.numbers[schedule])
 
 
-def _told_by(report: Report) -> dict[str, Any]:
+def told_by(report: Report) -> dict[str, Any]:
     """What is remembered of a report."""
     states = Counter(one.state for one in report.findings)
     reasons = (one.because for state in (State.FAILED, State.UNDECIDED) for one in report.having(state))

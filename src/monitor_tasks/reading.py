@@ -15,7 +15,16 @@ from typing import Any, NamedTuple
 
 from monitor_tasks import summary
 from monitor_tasks.baseline import Constraint, Constraints
-from monitor_tasks.indexing import READERS, by_day, days_of, numbers_at, numbers_below, overlaid, read_places
+from monitor_tasks.indexing import (
+    READERS,
+    by_day,
+    days_of,
+    numbers_at,
+    numbers_below,
+    overlaid,
+    read_places,
+    unanswered,
+)
 from monitor_tasks.io.executions import MANIFEST, read_artifact, read_log, read_manifest
 from monitor_tasks.io.index import Index
 from monitor_tasks.judging import BOUNDS
@@ -25,6 +34,7 @@ from monitor_tasks.site import Site
 from monitor_tasks.summary import (
     BaselineChange,
     BaselineView,
+    Coverage,
     EndpointSummary,
     History,
     Missed,
@@ -92,19 +102,24 @@ def window_of(site: Site, window: Window) -> WindowView:
 
 
 def missed(site: Site, since: datetime | None = None, until: datetime | None = None) -> tuple[Missed, ...]:
-    """The schedule's windows between two moments that have no verdict, and how far they came.
+    """The schedule's windows between two moments that have no verdict, and how far they came."""
+    return coverage(site, since, until).missed
 
-    Left out, the first moment is that of the first window that has an execution, or the endpoint's own start after it;
-    the last is that of the newest window that may be over.
+
+def coverage(site: Site, since: datetime | None = None, until: datetime | None = None) -> Coverage:
+    """The schedule's windows between two moments, and which of them have no verdict.
+
+    Left out, the first moment is that of the first window that has an execution; the last is never later than that of
+    the newest window that may be over.
     """
-    past = _Past(site)
-    if not past.days:
-        return ()
-    first = min(one.window.start for one in past.records(past.days[0]))
-    since = max(since or first, first, site.endpoint.start_date)
-    until = min(until or now(), now() - LATE)
+    past, until = _Past(site), min(until or now(), now() - LATE)
+    if since is None:
+        if not past.days:
+            return Coverage(0, ())
+        since = min(one.window.start for one in past.records(past.days[0]))
     records = {one.window: one for day in past.between(since, until) for one in past.records(day) if one.own}
-    return summary.missed(site.endpoint, summary.expected(site.endpoint, since, until), records)
+    windows = tuple(summary.expected(site.endpoint, since, until))
+    return Coverage(len(windows), summary.missed(site.endpoint, windows, records))
 
 
 def baselines(site: Site) -> tuple[BaselineView, ...]:
@@ -184,10 +199,11 @@ class _Past:
 
     def records(self, day: str) -> tuple[WindowRecord, ...]:
         """The windows of a day, without their metrics; a day that has not changed is only read once."""
-        if not self.looked.begun or day in self.changed:
+        if not self.looked.begun:
             return self.shard(day).windows
-        key = self.looked.shards[day]
-        return _HEADS.get((self.site.store.address, key), lambda: self.shard(day).head).windows
+        marks = self.changed.get(day, [])
+        key = (self.site.store.address, self.looked.shards.get(day, day), *sorted(one.name for one in marks))
+        return _HEADS.get(key, lambda: self.shard(day).head, lambda head: not unanswered(head, marks)).windows
 
     def last_records(self, windows: int, moment: datetime) -> list[WindowRecord]:
         """The records of the last windows, and of those before them back to one that was decided."""
@@ -225,20 +241,21 @@ class _Past:
 
 
 class _Memory:
-    """The windows of days by their shard's key, which never changes; the ones that were not asked for longest go."""
+    """The windows of days by what they were read from, which never changes; those not asked for longest go first."""
 
     def __init__(self, most: int) -> None:
-        self.most, self.known, self.lock = most, OrderedDict[tuple[str, str], Head](), Lock()
+        self.most, self.known, self.lock = most, OrderedDict[tuple[str, ...], Head](), Lock()
 
-    def get(self, key: tuple[str, str], read: Callable[[], Head]) -> Head:
-        """What is known, or what is read now."""
+    def get(self, key: tuple[str, ...], read: Callable[[], Head], stays: Callable[[Head], bool]) -> Head:
+        """What is known, or what is read now; that is held if it stays as it is."""
         with self.lock:
             if found := self.known.get(key):
                 self.known.move_to_end(key)
                 return found
         found = read()
         with self.lock:
-            self.known[key] = found
+            if stays(found):
+                self.known[key] = found
             while len(self.known) > self.most:
                 self.known.popitem(last=False)
         return found

@@ -4,7 +4,7 @@ Its file has two lines of JSON: the windows, and every metric of the day. A page
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from math import isnan
 from typing import Any, NamedTuple
@@ -187,7 +187,8 @@ class Shard(NamedTuple):
     @property
     def series(self) -> list[Series]:
         """Every metric of the day, in the order of monitor, check, metric and subject."""
-        return [_read_series(one, len(self.windows)) for one in _ANY.validate_json(self.metrics)]
+        number = _numbers if b'Infinity"' in self.metrics or b'"NaN"' in self.metrics else list
+        return [_read_series(one, len(self.windows), number) for one in _ANY.validate_json(self.metrics)]
 
     def judged(self) -> dict[str, list[Judged]]:
         """The same by the windows' places, to be put together anew."""
@@ -291,13 +292,12 @@ def _number(value: float | None) -> float | str | None:
     return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _read_series(told: list[Any], size: int) -> Series:
+def _read_series(told: list[Any], size: int, numbers: Callable[[list[Any]], list[float | None]]) -> Series:
     monitor, check, metric, subject, *columns, states = told
-    lists = (one if isinstance(one, list) else [one] * size for one in columns)
-    return Series.of((monitor, check, metric, subject), map(_numbers, lists), states)
+    lists = (numbers(one if isinstance(one, list) else [one] * size) for one in columns)
+    return Series.of((monitor, check, metric, subject), lists, states)
 
 
 def _numbers(column: list[Any]) -> list[float | None]:
-    if not any(isinstance(one, str) for one in column):
-        return column
+    """A column in which some numbers may be words."""
     return [None if one is None else float(one) for one in column]

@@ -66,6 +66,21 @@ class Missed(NamedTuple):
     """Why nobody would have been told."""
 
 
+class Coverage(NamedTuple):
+    """How many windows a schedule has in a span of time, and which of them have no verdict."""
+
+    expected: int
+    missed: tuple[Missed, ...]
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The same as JSON holds it."""
+        lacking = [
+            {"window": str(one.window), "because": one.because, "maintenance": one.maintenance} for one in self.missed
+        ]
+        return {"expected": self.expected, "missed": lacking}
+
+
 class EndpointSummary(NamedTuple):
     """One line of the page of all endpoints."""
 

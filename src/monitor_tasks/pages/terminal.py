@@ -15,6 +15,7 @@ from monitor_tasks.pages.estimates import sentences
 from monitor_tasks.pages.numbers import sentence, text
 from monitor_tasks.pages.words import seen_in, value_and_bound, why_undecided
 from monitor_tasks.report import Report, State
+from monitor_tasks.summary import Coverage
 
 FATES = ("read", "used", "quarantined", "duplicate", "out_of_window")
 
@@ -65,6 +66,20 @@ def comparison_table(comparison: ModelComparison) -> Group:
         what = f"{one.what} (decides)" if one.decides else one.what
         table.add_row(*map(escape, (what, one.champion, one.challenger, difference, one.chance, told)))
     return Group(escape(f"{known.verdict}."), escape(f"{known.basis}."), table)
+
+
+def coverage_table(found: Mapping[str, Coverage]) -> Group:
+    """How many windows of each endpoint have a verdict, then a line for each that has none."""
+    table = Table(*(Column(title, overflow="fold") for title in ("endpoint", "window", "how far it came")))
+    for name, coverage in found.items():
+        for one in coverage.missed:
+            why = f"{one.because} (maintenance: {one.maintenance})" if one.maintenance else one.because
+            table.add_row(*map(escape, (name, str(one.window), why)))
+    heads = (
+        f"{name}: {one.expected - len(one.missed):,} of {one.expected:,} windows have a verdict"
+        for name, one in found.items()
+    )
+    return Group(*map(escape, heads), *([table] if table.row_count else []))
 
 
 def history_table(known: Sequence[Mapping[str, Any]]) -> Table:
