@@ -375,11 +375,15 @@ Endpoints = Annotated[
 def dashboard(
     endpoints: Endpoints,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8088,
+    openapi: Annotated[bool, typer.Option("--openapi", help="Print what can be asked as OpenAPI, and end.")] = False,
 ) -> int:
     """Serve the dashboard's pages on this machine alone, until Ctrl-C; inside Airflow they need no such thing."""
     from monitor_tasks.dashboard import Endpoints as Watching
-    from monitor_tasks.serving import serve
+    from monitor_tasks.serving import dashboard_app, serve
 
+    if openapi:
+        out.print_json(data=dashboard_app(Watching(endpoints)).openapi())
+        return 0
     serve(Watching(endpoints), port, lambda address: out.print(f"the dashboard is at {address}", soft_wrap=True))
     return 0
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
@@ -26,7 +26,7 @@ from monitor_tasks.pages.board.overview import overview_page
 from monitor_tasks.pages.board.window import HANDED_OUT, Around, window_page
 from monitor_tasks.report import Report
 from monitor_tasks.site import Site, load_endpoint
-from monitor_tasks.summary import EndpointSummary, History, WindowView
+from monitor_tasks.summary import EndpointSummary, History, WindowView, expected
 from monitor_tasks.value import UserError
 from monitor_tasks.window import Window, now
 
@@ -34,7 +34,9 @@ DAYS = 7
 """How far back a page looks, where nobody says otherwise."""
 FRESH = timedelta(minutes=5)
 """How long an endpoint is used before its file and its connection are looked at anew, changed or not."""
-PICTURES = 24
+LONGEST = timedelta(days=30)
+"""How far back windows are counted that never ran since an endpoint fell silent."""
+PICTURES = 8
 """So many metrics of an endpoint have a page of their own in a site of files: those that broke first."""
 _STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 
@@ -59,6 +61,13 @@ class Outside(NamedTuple):
     """Where its own pages begin."""
     run_of: Callable[[str, Window], str]
     """The newest run of a DAG in a window; empty where there is none."""
+
+
+class Past(NamedTuple):
+    """How the past of an endpoint is read: anew for each page, or once for all pages of a site of files."""
+
+    summary: Callable[[Site], EndpointSummary]
+    history: Callable[[Site, int], History]
 
 
 class Endpoints:
@@ -104,26 +113,27 @@ def _twice(first: Watched, other: Watched) -> Watched:
 class Dashboard:
     """What the dashboard answers: a page for each question, about the endpoints that may be seen."""
 
-    def __init__(self, known: Known, place: Place, outside: Outside | None = None) -> None:
+    def __init__(self, known: Known, place: Place, outside: Outside | None = None, past: Past | None = None) -> None:
         """The dashboard of the `known` endpoints, whose page lies at `place`."""
         self.known, self.place, self.outside = known, place, outside
+        self.past = past or Past(_summary, _history)
 
     def overview(self) -> Page:
         """All endpoints."""
-        sites = [one.site for one in self.known.values() if one.site]
+        sites = {name: one.site for name, one in self.known.items() if one.site}
         broken = [EndpointSummary(name, error=one.error) for name, one in self.known.items() if not one.site]
-        return overview_page(self.place, [*reading.overview(sites), *broken])
+        found = reading.overview([*sites.values()])
+        return overview_page(self.place, [*found, *broken], {one.name: _silent(sites[one.name], one) for one in found})
 
     def endpoint(self, name: str, days: int = DAYS) -> Page:
         """One endpoint: its windows, episodes and the history of every metric."""
         site, asked = self._asked(name, days)
-        summary = _summary(site)
-        return endpoint_page(asked, summary, _history(site, summary, days))
+        return endpoint_page(asked, self.past.summary(site), self.past.history(site, days))
 
     def metric(self, name: str, step: str, days: int = DAYS) -> Page:
         """One metric of one endpoint, drawn large."""
         site, asked = self._asked(name, days)
-        history = _history(site, _summary(site), days)
+        history = self.past.history(site, days)
         for one in history.series:
             if series_step(one.key) == step:
                 return metric_page(asked, one, history)
@@ -132,7 +142,7 @@ class Dashboard:
     def estimates(self, name: str, days: int = DAYS) -> Page:
         """What metrics were expected to be without labels, beside what was realised."""
         site, asked = self._asked(name, days)
-        return estimates_page(asked, _history(site, _summary(site), days))
+        return estimates_page(asked, self.past.history(site, days))
 
     def window(self, name: str, step: str) -> Page:
         """One window: its ledger and what every monitor found."""
@@ -144,7 +154,7 @@ class Dashboard:
     def baselines(self, name: str) -> Page:
         """The baselines, and from when each of them holds."""
         site, asked = self._asked(name)
-        return baselines_page(asked, reading.baselines(site), _summary(site).last_window)
+        return baselines_page(asked, reading.baselines(site), self.past.summary(site).last_window)
 
     def baseline(self, name: str, id_: str) -> Page:
         """One baseline's constraints and their reasons."""
@@ -165,7 +175,7 @@ class Dashboard:
     def missed(self, name: str, days: int = DAYS) -> Page:
         """The windows that should have a result, and those that have one: of the days before the newest, till now."""
         site, asked = self._asked(name, days)
-        since = _newest(_summary(site)) - timedelta(days=days)
+        since = _newest(self.past.summary(site)) - timedelta(days=days)
         return missed_page(asked, reading.history(site, since, now()))
 
     def report(self, name: str, step: str, monitor: str) -> Page:
@@ -210,9 +220,9 @@ def _summary(site: Site) -> EndpointSummary:
     return summary
 
 
-def _history(site: Site, summary: EndpointSummary, days: int) -> History:
+def _history(site: Site, days: int) -> History:
     """What happened in the days up to the newest window."""
-    until = _newest(summary)
+    until = _newest(_summary(site))
     return reading.history(site, until - timedelta(days=days), until)
 
 
@@ -222,14 +232,25 @@ def _newest(summary: EndpointSummary) -> datetime:
     return max(known, default=now())
 
 
+def _silent(site: Site, summary: EndpointSummary) -> int:
+    """How many windows should have a result that are newer than all that is shown; of the last month at most."""
+    late = now() - reading.LATE
+    since = max(_newest(summary), late - LONGEST)
+    return len(list(expected(site.endpoint, since, late))) if summary.windows else 0
+
+
 def _neighbours(site: Site, window: Window) -> tuple[str, str]:
-    """The steps to the windows of the schedule before and after one; empty where it is none of them."""
+    """The steps to the windows of the schedule before and after one; empty where there is none that ever ran."""
     schedule, far = site.endpoint.schedule, 2 * (window.end - window.start)
     if not schedule.hours or not schedule.has(window):
         return "", ""
-    before = [*schedule.windows(window.start - far, window.start)][-1:]
-    after = [*schedule.windows(window.end, window.end + far)][:1]
-    return windowed(before[0]) if before else "", windowed(after[0]) if after else ""
+    before = [*schedule.windows(window.start - far, window.start)][-1]
+    after = next(schedule.windows(window.end, window.end + far))
+    return _step_to(site, before), _step_to(site, after)
+
+
+def _step_to(site: Site, window: Window) -> str:
+    return windowed(window) if site.store.holds(site.folder("captured", window)) else ""
 
 
 def _view(site: Site, step: str) -> WindowView:
@@ -267,17 +288,17 @@ def _exhibits_of(site: Site, name: str, key: str, report: Report) -> Sequence[Ex
 def site_of_files(known: Known) -> Iterator[tuple[str, bytes]]:
     """The same pages as files that a browser opens without a server: names and contents, the overview first."""
     pages: dict[Steps, Callable[[Dashboard], Page]] = {(): Dashboard.overview}
+    past = Past(cache(_summary), cache(_history))
     for name, one in known.items():
-        pages |= dict(_pages(name, one.site)) if one.site else {}
+        pages |= dict(_pages(name, one.site, past.history(one.site, DAYS))) if one.site else {}
     place = Place(files=True, theirs=frozenset("/".join(steps) for steps in pages))
     for steps, page in pages.items():
-        yield "/".join([*steps, "index.html"]), page(Dashboard(known, place.at(*steps))).content
+        yield "/".join([*steps, "index.html"]), page(Dashboard(known, place.at(*steps), past=past)).content
 
 
-def _pages(name: str, site: Site) -> Iterator[tuple[Steps, Callable[[Dashboard], Page]]]:
+def _pages(name: str, site: Site, history: History) -> Iterator[tuple[Steps, Callable[[Dashboard], Page]]]:
     """Every page of an endpoint: its windows, baselines, and the metrics that matter most."""
-    here, summary = ("endpoints", name), _summary(site)
-    history = _history(site, summary, DAYS)
+    here = ("endpoints", name)
     yield here, partial(Dashboard.endpoint, name=name)
     yield (*here, "missed"), partial(Dashboard.missed, name=name)
     yield (*here, "baselines"), partial(Dashboard.baselines, name=name)

@@ -22,7 +22,7 @@ class _Row(NamedTuple):
 
     windows: str
     address: str
-    count: int
+    number: int
     because: str
     maintenance: str
 
