@@ -3,12 +3,13 @@
 The shards are written by the real writer from made reports; one day is stored whole and compacted, for its cost.
 """
 
+import gc
 import os
 import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -26,12 +27,6 @@ from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.verdict import Action
 
 MONITORS = ("data_quality", "model_quality", "bias", "attribution")
-SETTINGS = {
-    "data_quality": "{}",
-    "model_quality": "{problem_type: BinaryClassification, inference_attribute: a}",
-    "bias": "{}",
-    "attribution": "{}",
-}
 
 
 def site(home: Path, name: str) -> Site:
@@ -55,11 +50,9 @@ def day_of(name: str, model: Report, day: int, random: Random) -> Shard:
 
 def recorded(name: str, report: Report, text: str, place: str) -> WindowRecord:
     """What is remembered of a made window, all monitors told alike."""
-    told = {**indexing.told_by(report), "schedule": "", "revision": "0" * 20, "restatements": 0}
-    records = {
-        one: MonitorRecord(**{**told, "schedule": one, "key": f"{name}/{one}/{place}/revisions/{'0' * 20}/manifest.json"})
-        for one in MONITORS
-    }  # fmt: skip
+    told = {**indexing.told_by(report), "revision": "0" * 20, "restatements": 0}
+    keys = {one: f"{name}/{one}/{place}/revisions/{'0' * 20}/manifest.json" for one in MONITORS}
+    records = {one: MonitorRecord(**told, schedule=one, key=key) for one, key in keys.items()}
     action = Action.ALERT if report.violations else Action.REST
     verdict = VerdictRecord(action=action, status=report.status, because="", key=f"{name}/verdict/{place}")
     numbers = dict.fromkeys(("captured", "labelled", "labels", "verdict", *MONITORS), 1)
@@ -84,33 +77,35 @@ def main(
 ) -> None:
     """Measure the overview of all endpoints, the history of one, and what a day costs to compact."""
     with TemporaryDirectory(prefix="benchmarks-") as top, patch.object(os, "fsync"):
-        home, random, model = Path(top), Random(1), first_report(columns)
-        sites = [site(home, f"endpoint-{number}") for number in range(endpoints)]
-        made = [day_of("endpoint-0", model, day, random) for day in range(days)]
-        for place in sites:
-            index = Index(place.store, place.name)
-            for one in made:
-                own = one._replace(head=one.head.model_copy(update={"endpoint": place.name}))
-                index.create(one.head.day, "", own.to_bytes())
-            index.begin()
-        sizes = [len(one.to_bytes()) for one in made]
-        typer.echo(f"{endpoints} endpoints, {days} days of hours, {len(model.findings)} metrics; a shard has "
-                   f"{sum(sizes) // len(sizes):,} bytes")  # fmt: skip
-        moment = START + timedelta(days=days)
-        measure(sites, moment)
-        compaction(home / "stored", columns)
+        sites = [site(Path(top), f"endpoint-{number}") for number in range(endpoints)]
+        typer.echo(f"{endpoints} endpoints, {days} days of hours; {written(sites, days, columns)}")
+        gc.collect()
+        measure(sites, START + timedelta(days=days))
+        compaction(Path(top) / "stored", columns)
 
 
-def measure(sites: list[Site], moment: object) -> None:
+def written(sites: list[Site], days: int, columns: int) -> str:
+    """Writes the same days for every endpoint; says how large they are."""
+    random, model = Random(1), first_report(columns)
+    made = [day_of("endpoint-0", model, day, random) for day in range(days)]
+    for place in sites:
+        index = Index(place.store, place.name)
+        for one in made:
+            own = one._replace(head=one.head.model_copy(update={"endpoint": place.name}))
+            index.create(one.head.day, "", own.to_bytes())
+        index.begin()
+    return f"{len(model.findings)} metrics, a shard has {sum(len(one.to_bytes()) for one in made) // days:,} bytes"
+
+
+def measure(sites: list[Site], moment: datetime) -> None:
     """What pages ask, the first time and again."""
-    until = START + timedelta(days=3650)
     asked: dict[str, Callable[[], object]] = {
-        "overview, first": lambda: reading.overview(sites, moment=moment),  # type: ignore[arg-type]
-        "overview, warm": lambda: reading.overview(sites, moment=moment),  # type: ignore[arg-type]
-        "overview, warm again": lambda: reading.overview(sites, moment=moment),  # type: ignore[arg-type]
-        "history of one endpoint, all metrics": lambda: reading.history(sites[0], START - timedelta(days=1), until),
-        "history, again": lambda: reading.history(sites[0], START - timedelta(days=1), until),
-        "missed windows of one endpoint": lambda: reading.missed(sites[0], until=moment),  # type: ignore[arg-type]
+        "overview, first": lambda: reading.overview(sites, moment=moment),
+        "overview, warm": lambda: reading.overview(sites, moment=moment),
+        "overview, warm again": lambda: reading.overview(sites, moment=moment),
+        "history of one endpoint, all metrics": lambda: reading.history(sites[0], START - timedelta(days=1), moment),
+        "history, again": lambda: reading.history(sites[0], START - timedelta(days=1), moment),
+        "missed windows of one endpoint": lambda: reading.missed(sites[0], until=moment),
     }
     for what, ask in asked.items():
         with timed(what):

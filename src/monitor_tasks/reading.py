@@ -29,7 +29,7 @@ from monitor_tasks.io.executions import MANIFEST, read_artifact, read_log, read_
 from monitor_tasks.io.index import Index
 from monitor_tasks.judging import BOUNDS
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.shard import Damaged, Head, Key, Series, Shard, WindowRecord
+from monitor_tasks.shard import Damaged, Head, Key, Packed, Shard, WindowRecord, joined
 from monitor_tasks.site import Site
 from monitor_tasks.summary import (
     BaselineChange,
@@ -68,7 +68,7 @@ def history(
         shards = [_Part.of(site, one, since, until) for one in pool.map(past.shard, past.between(since, until))]
     records = tuple(chain.from_iterable(one.records for one in shards))
     policy, found = site.endpoint.policy, summary.episodes(records, site.endpoint.policy)
-    series = summary.joined([(len(one.records), one.series(*asked)) for one in shards])
+    series = joined([(len(one.records), one.series(*asked)) for one in shards])
     return History(
         site.name, tuple(one.window for one in records), records, series, summary.estimates(records),
         summary.marks(records, found, policy), found, missed(site, since, until),
@@ -285,16 +285,12 @@ class _Part(NamedTuple):
         """The windows."""
         return [self.shard.windows[place] for place in self.places]
 
-    def series(self, monitor: str | None, metric: str | None) -> Iterator[Series]:
+    def series(self, monitor: str | None = None, metric: str | None = None) -> Iterator[Packed]:
         """Their metrics, those of a monitor and of a name where these are given."""
         whole = len(self.places) == len(self.shard.windows)
-        for one in self.shard.series if self.places else ():
-            if monitor in (None, one.monitor) and metric in (None, one.metric):
-                yield one if whole else self._picked(one)
-
-    def _picked(self, one: Series) -> Series:
-        columns = ([column[place] for place in self.places] for column in one.columns)
-        return Series.of(one.key, columns, "".join(one.states[place] for place in self.places))
+        for one in self.shard.packed if self.places else ():
+            if monitor in (None, one.key[0]) and metric in (None, one.key[2]):
+                yield one if whole else one.picked(self.places)
 
 
 def _violated(site: Site, record: WindowRecord) -> Iterator[Violated]:
@@ -316,7 +312,7 @@ def _lasting(site: Site, window: Window, keys: Iterable[Key]) -> dict[Key, Windo
         if not lasting:
             break
         part = _Part.of(site, past.shard(day), start, window.start)
-        states = {one.key: one.states for one in part.series(None, None)}
+        states = {one.key: one.states for one in part.series()}
         for key in tuple(lasting):
             place, is_over = summary.begun(states.get(key, ""))
             if place is not None:

@@ -4,7 +4,7 @@ Its file has two lines of JSON: the windows, and every metric of the day. A page
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from math import isnan
 from typing import Any, NamedTuple
@@ -121,7 +121,7 @@ class WindowRecord(Value):
 
 Key = tuple[str, str, str, str]
 """Monitor, check, metric and subject."""
-Columns = tuple[Sequence[float | None], Sequence[float | None], Sequence[float | None]]
+Column = list[float | None]
 
 
 class Series(NamedTuple):
@@ -142,26 +142,33 @@ class Series(NamedTuple):
         """What tells it from all others of its endpoint."""
         return self[:4]
 
-    @property
-    def columns(self) -> Columns:
-        """Its values, and its lower and upper bounds."""
-        return self.values, self.lower, self.upper
 
-    @classmethod
-    def of(cls, key: Key, columns: Iterable[Sequence[float | None]], states: str) -> "Series":
-        """The series of a key with these columns."""
-        values, lower, upper = columns
-        return cls(*key, values, lower, upper, states)
+class Packed(NamedTuple):
+    """A series as a shard's file has it: a bound that never moves stands once, and what is not finite is a word."""
+
+    key: Key
+    columns: Sequence[Any]
+    states: str
+
+    def column(self, place: int, size: int) -> Column:
+        """Its values, or its lower or upper bounds."""
+        column = self.columns[place]
+        return column if isinstance(column, list) else [column] * size
+
+    def picked(self, places: Sequence[int]) -> "Packed":
+        """The same in some of its windows."""
+        columns = [[one[place] for place in places] if isinstance(one, list) else one for one in self.columns]
+        return Packed(self.key, columns, "".join(self.states[place] for place in places))
 
 
 class Judged(NamedTuple):
     """One finding of one window, as a series holds it."""
 
     key: Key
+    state: State
     value: float | None
     lower: float | None
     upper: float | None
-    state: State
 
 
 class Head(Artifact):
@@ -185,20 +192,24 @@ class Shard(NamedTuple):
         return self.head.windows
 
     @property
-    def series(self) -> list[Series]:
+    def packed(self) -> list[Packed]:
         """Every metric of the day, in the order of monitor, check, metric and subject."""
-        number = _numbers if b'Infinity"' in self.metrics or b'"NaN"' in self.metrics else list
-        return [_read_series(one, len(self.windows), number) for one in _ANY.validate_json(self.metrics)]
+        has_words = b'Infinity"' in self.metrics or b'"NaN"' in self.metrics
+        found = (
+            Packed((monitor, check, metric, subject), columns, states)
+            for monitor, check, metric, subject, *columns, states in _ANY.validate_json(self.metrics)
+        )
+        return [one._replace(columns=_unworded(one.columns)) for one in found] if has_words else list(found)
 
     def judged(self) -> dict[str, list[Judged]]:
         """The same by the windows' places, to be put together anew."""
         found: dict[str, list[Judged]] = {one.place: [] for one in self.windows}
         states = {letter: state for state, letter in LETTERS.items()}
-        for one in self.series:
-            for place, letter in enumerate(one.states):
+        for one in self.packed:
+            columns = [one.column(place, len(self.windows)) for place in range(3)]
+            for window, letter, *told in zip(self.windows, one.states, *columns, strict=True):
                 if letter != NOT_JUDGED:
-                    told = Judged(one.key, one.values[place], one.lower[place], one.upper[place], states[letter])
-                    found[self.windows[place].place].append(told)
+                    found[window.place].append(Judged(one.key, states[letter], *told))
         return found
 
     def to_bytes(self) -> bytes:
@@ -238,9 +249,9 @@ def judged_in(report: Report) -> list[Judged]:
     return [
         Judged(
             (report.monitor, one.constraint.check, one.constraint.metric, one.constraint.subject),
+            one.state,
             one.metric.value if one.metric else None,
             *(bounds(one.constraint, one.metric) if one.metric else (one.constraint.lower, one.constraint.upper)),
-            one.state,
         )
         for one in report.findings
     ]
@@ -292,12 +303,36 @@ def _number(value: float | None) -> float | str | None:
     return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _read_series(told: list[Any], size: int, numbers: Callable[[list[Any]], list[float | None]]) -> Series:
-    monitor, check, metric, subject, *columns, states = told
-    lists = (numbers(one if isinstance(one, list) else [one] * size) for one in columns)
-    return Series.of((monitor, check, metric, subject), lists, states)
+def _unworded(columns: Sequence[Any]) -> list[Any]:
+    """Columns in which some numbers may be words."""
+    return [[_unword(each) for each in one] if isinstance(one, list) else _unword(one) for one in columns]
 
 
-def _numbers(column: list[Any]) -> list[float | None]:
-    """A column in which some numbers may be words."""
-    return [None if one is None else float(one) for one in column]
+def _unword(told: Any) -> float | None:
+    return None if told is None else float(told)
+
+
+def joined(parts: Iterable[tuple[int, Iterable[Packed]]]) -> tuple[Series, ...]:
+    """The series of parts one after another: of each the number of its windows, and its series."""
+    told = [(number, list(series)) for number, series in parts]
+    size, start = sum(number for number, _ in told), 0
+    found: dict[Key, tuple[list[Column], list[tuple[int, str]]]] = {}
+    for number, series in told:
+        for one in series:
+            columns, states = found.setdefault(one.key, ([[None] * size for _ in range(3)], []))
+            for place, column in enumerate(columns):
+                column[start : start + number] = one.column(place, number)
+            states.append((start, one.states))
+        start += number
+    return tuple(
+        Series(*key, values, lower, upper, _states(states, size))
+        for key, ((values, lower, upper), states) in sorted(found.items())
+    )
+
+
+def _states(parts: Iterable[tuple[int, str]], size: int) -> str:
+    """The letters of all windows, from those of the parts that have some."""
+    text = ""
+    for start, states in parts:
+        text += NOT_JUDGED * (start - len(text)) + states
+    return text.ljust(size, NOT_JUDGED)

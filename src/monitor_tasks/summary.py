@@ -9,7 +9,7 @@ from monitor_tasks.baseline import Constraint
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.policy import Policy, Severity
 from monitor_tasks.report import Report, Status
-from monitor_tasks.shard import NOT_JUDGED, Broken, Key, Series, WindowRecord
+from monitor_tasks.shard import Broken, Series, WindowRecord
 from monitor_tasks.troubles import DECIDED, names
 from monitor_tasks.verdict import Action, Verdict
 from monitor_tasks.window import Window
@@ -412,26 +412,3 @@ def differences(
             elif changed := tuple(name for name in Constraint.model_fields if getattr(a, name) != getattr(b, name)):
                 found.append(BaselineChange(monitor, "changed", a, b, changed))
     return tuple(found)
-
-
-def joined(parts: Iterable[tuple[int, Iterable[Series]]]) -> tuple[Series, ...]:
-    """The series of parts one after another: of each the number of its windows, and its series."""
-    told = [(number, list(series)) for number, series in parts]
-    size, start = sum(number for number, _ in told), 0
-    found: dict[Key, tuple[list[list[float | None]], list[tuple[int, str]]]] = {}
-    for number, series in told:
-        for one in series:
-            columns, states = found.setdefault(one.key, ([[None] * size for _ in one.columns], []))
-            for column, part in zip(columns, one.columns, strict=True):
-                column[start : start + number] = part
-            states.append((start, one.states))
-        start += number
-    return tuple(Series.of(key, columns, _states(states, size)) for key, (columns, states) in sorted(found.items()))
-
-
-def _states(parts: Iterable[tuple[int, str]], size: int) -> str:
-    """The letters of all windows, from those of the shards that have some."""
-    text = ""
-    for start, states in parts:
-        text += NOT_JUDGED * (start - len(text)) + states
-    return text.ljust(size, NOT_JUDGED)
