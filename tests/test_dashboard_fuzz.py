@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from monitor_tasks.dashboard import Endpoints
+from monitor_tasks.indexing import compact
 from monitor_tasks.serving import dashboard_app
 from tests.watched import step, watched
 
@@ -23,9 +24,9 @@ KNOWN = {
 def answers(folder: Path, monkeypatch: pytest.MonkeyPatch, cases: int) -> Counter[int]:
     """The answers to so many cases of every address, by their code."""
     monkeypatch.setenv("MONITOR_TASKS_HOME", str(folder))
-    watched(folder)
+    compact(watched(folder))
     app = dashboard_app(Endpoints(folder / "endpoints"))
-    client, found = TestClient(app, raise_server_exceptions=False), Counter[int]()
+    found = Counter[int]()
     for asked in schemathesis.openapi.from_asgi("/openapi.json", app).get_all_operations():
         operation = asked.ok()
 
@@ -40,13 +41,14 @@ def answers(folder: Path, monkeypatch: pytest.MonkeyPatch, cases: int) -> Counte
             found[answer.status_code] += 1
             assert answer.status_code < 500, (case.formatted_path, case.query, answer.text[:300])
 
-        ask()
+        with TestClient(app, raise_server_exceptions=False) as client:
+            ask()
     return found
 
 
 def test_a_few_hundred_cases_have_no_answer_of_5xx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = answers(tmp_path, monkeypatch, 25)
-    assert found.total() >= 250
+    found = answers(tmp_path, monkeypatch, 20)
+    assert found.total() >= 200
     assert found[200] > 20
 
 

@@ -172,6 +172,7 @@ def serve(endpoints: Endpoints, port: int, tell: Callable[[str], None]) -> None:
         listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         try:
             listener.bind((LOOPBACK[0], port))
+            listener.listen()
         except OSError as error:
             raise UserError(f"port {port}: {error.strerror}; choose another one with --port") from error
         tell(f"http://{LOOPBACK[0]}:{listener.getsockname()[1]}/")

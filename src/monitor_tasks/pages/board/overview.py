@@ -80,7 +80,7 @@ def _line(place: Place, one: EndpointSummary, owners: Sequence[str], tags: Seque
     last, lag = one.last_window, one.capture_lag
     return _Line(
         name=text(one.name),
-        address=place.to("endpoints", one.name),
+        address="" if one.error else place.to("endpoints", one.name),
         owner=text(one.owner),
         owner_code=f"o{owners.index(one.owner)}" if one.owner else "",
         tags=[text(tag, 40) for tag in one.tags[:8]],
