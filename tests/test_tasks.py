@@ -12,7 +12,8 @@ import pytest
 
 from examples.loan_scoring.simulate import simulate
 from examples.loan_scoring.story import EIGHT
-from monitor_tasks import retraining, tasks
+from monitor_tasks import reading, retraining, tasks
+from monitor_tasks.indexing import compact
 from monitor_tasks.io.store import Missing
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.report import Report, State, Status
@@ -300,6 +301,32 @@ def test_moving_the_whole_home_changes_no_byte(home: Path, tmp_path: Path, monke
     reports(site(tmp_path / "moved"), HOURS[1])
     second = _tree(tmp_path / "moved/artifacts")
     assert second == first
+
+
+def test_the_index_holds_what_the_verbs_have_written(home: Path) -> None:
+    place, window = site(home), HOURS[0]
+    keys, verdict = reports(place, window), decided(place, window)
+    assert [one.windows for one in compact(place)] == [1]
+    (record,) = reading.history(place, window.start, window.end).records
+    assert record.ledger == place.ledger(tasks.ingest_capture(place, window))["totals"]
+    assert {name: one.key for name, one in record.monitors.items()} == keys
+    assert {name: one.rows for name, one in record.monitors.items()} == {
+        name: place.report(key).rows for name, key in keys.items()
+    }
+    labels = json.loads((home / "artifacts/loan-scoring/labelled/2026/01/01/01/labels.json").read_bytes())
+    assert record.labels
+    assert (record.labels.matched, record.labels.coverage) == (labels["matched"], labels["coverage"])
+    assert record.verdict
+    assert (record.verdict.action, record.verdict.because) == (verdict.action, verdict.because)
+    (pinned,) = reading.baselines(place)
+    assert {one.baseline for one in record.monitors.values()} == {pinned.id}
+    assert set(pinned.constraints) == {*keys}
+    assert reading.diff(place, pinned.id, pinned.id) == ()
+    with pytest.raises(UserError, match="has no baseline 'none'; there are"):
+        reading.diff(place, pinned.id, "none")
+    place.store.delete(place.baseline_key(pinned.id))
+    (gone,) = reading.baselines(place)
+    assert "is gone, and windows are judged by it" in gone.error
 
 
 def test_a_hurt_group_is_named_by_its_segment_and_found_by_the_search_for_worst_slices(

@@ -26,7 +26,7 @@ from monitor_tasks.pages.board.overview import overview_page
 from monitor_tasks.pages.board.window import HANDED_OUT, Around, window_page
 from monitor_tasks.report import Report
 from monitor_tasks.site import Site, load_endpoint
-from monitor_tasks.summary import EndpointSummary, History, WindowView, expected
+from monitor_tasks.summary import EndpointSummary, History, WindowView
 from monitor_tasks.value import UserError
 from monitor_tasks.window import Window, now
 
@@ -34,8 +34,6 @@ DAYS = 7
 """How far back a page looks, where nobody says otherwise."""
 FRESH = timedelta(minutes=5)
 """How long an endpoint is used before its file and its connection are looked at anew, changed or not."""
-LONGEST = timedelta(days=30)
-"""How far back windows are counted that never ran since an endpoint fell silent."""
 PICTURES = 8
 """So many metrics of an endpoint have a page of their own in a site of files: those that broke first."""
 _STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
@@ -120,10 +118,9 @@ class Dashboard:
 
     def overview(self) -> Page:
         """All endpoints."""
-        sites = {name: one.site for name, one in self.known.items() if one.site}
+        sites = [one.site for one in self.known.values() if one.site]
         broken = [EndpointSummary(name, error=one.error) for name, one in self.known.items() if not one.site]
-        found = reading.overview([*sites.values()])
-        return overview_page(self.place, [*found, *broken], {one.name: _silent(sites[one.name], one) for one in found})
+        return overview_page(self.place, [*reading.overview(sites), *broken])
 
     def endpoint(self, name: str, days: int = DAYS) -> Page:
         """One endpoint: its windows, episodes and the history of every metric."""
@@ -230,13 +227,6 @@ def _newest(summary: EndpointSummary) -> datetime:
     """The end of the newest window that is known of; of none the present."""
     known = [one.end for one in (*summary.windows, summary.last_window) if one]
     return max(known, default=now())
-
-
-def _silent(site: Site, summary: EndpointSummary) -> int:
-    """How many windows should have a result that are newer than all that is shown; of the last month at most."""
-    late = now() - reading.LATE
-    since = max(_newest(summary), late - LONGEST)
-    return len(list(expected(site.endpoint, since, late))) if summary.windows else 0
 
 
 def _neighbours(site: Site, window: Window) -> tuple[str, str]:

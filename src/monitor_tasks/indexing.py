@@ -12,8 +12,8 @@ from functools import cache, partial
 from itertools import chain
 from typing import Any, NamedTuple
 
-from monitor_tasks.io.executions import numbered, read_artifact
-from monitor_tasks.io.index import Index, Mark, number_of
+from monitor_tasks.io.executions import last_number, numbered, read_artifact
+from monitor_tasks.io.index import Index, Looked, Mark, number_of
 from monitor_tasks.io.store import Exists, Missing, StoreError
 from monitor_tasks.report import ModelCard, Report, State, Status
 from monitor_tasks.shard import (
@@ -93,7 +93,7 @@ def _written(index: Index, day: str, marks: Iterable[Mark], read: Callable[[Shar
     older than that shard.
     """
     while True:
-        key = index.look_at(day).shards.get(day, "")
+        key = key_in(index.shards(), day)
         if (text := index.get(key) if key else b"") is None:
             continue  # another writer has just replaced it
         shard, windows = read(_former(text, index.store.address_of(key)))
@@ -103,7 +103,7 @@ def _written(index: Index, day: str, marks: Iterable[Mark], read: Callable[[Shar
         except Exists:
             continue
         answered = {*marks} - {*unanswered(shard.head, marks)}
-        former = index.look_at(day).former.get(day, ())
+        former = index.shards().former.get(day, ())
         index.settle(answered, [one for one in former if number_of(one) < number_of(newest)])
         return Written(day, newest != key, windows)
 
@@ -126,8 +126,7 @@ def _renewed(site: Site, day: str, marks: Sequence[Mark], former: Shard | None) 
     """A day's shard in which the windows that are marked are read, and all others are as they were."""
     if former is None:
         return _whole(site, day, None)
-    changed = read_places(site, {place: numbers_at(site, place) for place in sorted({one.place for one in marks})})
-    return overlaid(former, changed), len(changed)
+    return overlaid(former, changed := read_marked(site, marks, former)), len(changed)
 
 
 def _whole(site: Site, day: str, _: Shard | None) -> Read:
@@ -177,13 +176,16 @@ def numbers_below(site: Site, day: str) -> Numbers:
     return {place: one for place, one in found.items() if day_of_place(place) == day}
 
 
-def numbers_at(site: Site, place: str) -> Mapping[str, int]:
-    """How many revisions each schedule has in one window."""
-    found = dict[str, int]()
-    for schedule in schedules(site):
-        logged = [int(name) for name in site.store.files(f"{site.name}/{schedule}/{place}/revisions/log")]
-        found |= {schedule: max(logged)} if logged else {}
-    return found
+def numbers_at(site: Site, place: str, several: Iterable[str]) -> Mapping[str, int]:
+    """How many revisions each of several schedules has in one window; one that has none is left out."""
+    found = {one: last_number(site.store, f"{site.name}/{one}/{place}") for one in several}
+    return {schedule: number for schedule, number in found.items() if number}
+
+
+def key_in(looked: Looked, day: str) -> str:
+    """The key of a day's newest shard; empty where there is none."""
+    entry = looked.shards.get(day)
+    return entry.key if entry else ""
 
 
 def by_day(marks: Iterable[Mark]) -> dict[str, list[Mark]]:
@@ -211,6 +213,17 @@ def _span(place: str) -> Window | None:
         return None
     start = parse_time("{}-{}-{}T{}:{}:{}Z".format(*match.groups()[:6]))
     return Window.of(start, start + parse_duration(match[7]))
+
+
+def read_marked(site: Site, marks: Iterable[Mark], former: Shard) -> list[Remembered]:
+    """The windows that are marked, as they stand; what is not marked has not changed since the former shard."""
+    known = {one.place: one.numbers for one in former.windows}
+    asked: dict[str, set[str]] = defaultdict(set)
+    for one in marks:
+        asked[one.place].add(one.schedule)
+    return read_places(site, {
+        place: {**known.get(place, {}), **numbers_at(site, place, several)} for place, several in asked.items()
+    })  # fmt: skip
 
 
 def read_places(site: Site, numbers: Numbers) -> list[Remembered]:

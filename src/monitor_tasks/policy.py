@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
@@ -176,7 +177,7 @@ class Policy(Value):
     look_back: Wait = "P31D"
     """How far before a window its history is read; an episode may be longer and keeps its number."""
 
-    @property
+    @cached_property
     def lines(self) -> tuple[Rule, ...]:
         """The rules, and after them the one for all that none of them names."""
         return (*self.rules, Rule(severity=self.severity, windows=self.windows))

@@ -19,19 +19,31 @@ from monitor_tasks.indexing import (
     READERS,
     by_day,
     days_of,
+    key_in,
     numbers_at,
     numbers_below,
     overlaid,
+    read_marked,
     read_places,
+    schedules,
     unanswered,
 )
-from monitor_tasks.io.executions import MANIFEST, read_artifact, read_log, read_manifest
+from monitor_tasks.io.executions import (
+    MANIFEST,
+    last_number,
+    numbered,
+    place_of,
+    read_artifact,
+    read_log,
+    read_manifest,
+)
 from monitor_tasks.io.index import Index
 from monitor_tasks.judging import BOUNDS
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.shard import Damaged, Head, Key, Packed, Shard, WindowRecord, joined
 from monitor_tasks.site import Site
 from monitor_tasks.summary import (
+    LATE,
     BaselineChange,
     BaselineView,
     Coverage,
@@ -43,14 +55,13 @@ from monitor_tasks.summary import (
 )
 from monitor_tasks.troubles import DECIDED
 from monitor_tasks.value import UserError
+from monitor_tasks.verdict import Verdict
 from monitor_tasks.window import Window, now, parse_duration
 
 STRIP = 48
 """So many windows a strip shows."""
 HELD = 2048
 """So many days' windows are held in memory once they were read."""
-LATE = timedelta(hours=1)
-"""So long after its end a window may still run before it counts as missed."""
 
 
 def overview(sites: Sequence[Site], windows: int = STRIP, moment: datetime | None = None) -> list[EndpointSummary]:
@@ -64,6 +75,7 @@ def history(
 ) -> History:
     """What happened between two moments: every metric, or those that are named, with what marks the way."""
     past, asked = _Past(site), (monitor, metric)
+    first = past.first
     with ThreadPoolExecutor(READERS) as pool:
         shards = [_Part.of(site, one, since, until) for one in pool.map(past.shard, past.between(since, until))]
     records = tuple(chain.from_iterable(one.records for one in shards))
@@ -71,7 +83,7 @@ def history(
     series = joined([(len(one.records), one.series(*asked)) for one in shards])
     return History(
         site.name, tuple(one.window for one in records), records, series, summary.estimates(records),
-        summary.marks(records, found, policy), found, missed(site, since, until),
+        summary.marks(records, found, policy), found, past.coverage(max(since, first or since), until).missed,
     )  # fmt: skip
 
 
@@ -81,12 +93,13 @@ def window_of(site: Site, window: Window) -> WindowView:
     Raises:
         UserError: nothing was executed in it.
     """
-    place = site.folder("", window).removeprefix(f"{site.name}//")
-    if not (numbers := numbers_at(site, place)):
+    places = {one: numbers_at(site, one, schedules(site)) for one in (place_of(window, own) for own in (True, False))}
+    found = [record for record, _ in read_places(site, places) if record.window == window]
+    if not found:
         raise UserError(f"{site.name}: {window} has no execution; run the window first, or look another one up")
-    ((record, _),) = read_places(site, {place: numbers})
-    revisions = {name: tuple(site.revisions(name, window)) for name in numbers}
-    artifacts = {name: _artifacts(site, found[-1]) for name, found in revisions.items()}
+    record = found[0]
+    revisions = {name: _revisions(site, name, record.place) for name in record.numbers}
+    artifacts = {name: _artifacts(site, keys[-1]) for name, keys in revisions.items()}
     labels = revisions.get("labelled", ())
     readable = {name: one for name, one in record.monitors.items() if one.schedule not in record.unreadable}
     return WindowView(
@@ -95,7 +108,7 @@ def window_of(site: Site, window: Window) -> WindowView:
         json.loads(read_artifact(site.store, labels[-1], "labels.json")) if record.labels else {},
         {name: site.report(one.key) for name, one in readable.items()},
         tuple(_violated(site, record)),
-        tuple(site.verdicts(window)) if record.verdict else (),
+        tuple(_verdicts(site, revisions["verdict"])) if record.verdict else (),
         artifacts,
         revisions,
     )
@@ -112,14 +125,9 @@ def coverage(site: Site, since: datetime | None = None, until: datetime | None =
     Left out, the first moment is that of the first window that has an execution; the last is never later than that of
     the newest window that may be over.
     """
-    past, until = _Past(site), min(until or now(), now() - LATE)
-    if since is None:
-        if not past.days:
-            return Coverage(0, ())
-        since = min(one.window.start for one in past.records(past.days[0]))
-    records = {one.window: one for day in past.between(since, until) for one in past.records(day) if one.own}
-    windows = tuple(summary.expected(site.endpoint, since, until))
-    return Coverage(len(windows), summary.missed(site.endpoint, windows, records))
+    past = _Past(site)
+    since = since or past.first
+    return past.coverage(since, until or now()) if since else Coverage(0, ())
 
 
 def baselines(site: Site) -> tuple[BaselineView, ...]:
@@ -127,7 +135,7 @@ def baselines(site: Site) -> tuple[BaselineView, ...]:
     pins = [json.loads(entry) for entry in read_log(site.store, f"{site.name}/baselines/pins")]
     stored = [name for name in site.store.folders(f"{site.name}/baselines/revisions") if name != "log"]
     ids = dict.fromkeys([*(one["baseline"] for one in pins), *stored])
-    return tuple(_baseline(site, id_, [one for one in pins if one["baseline"] == id_]) for id_ in ids if id_ in stored)
+    return tuple(_baseline(site, id_, [one for one in pins if one["baseline"] == id_]) for id_ in ids)
 
 
 def diff(site: Site, before: str, after: str) -> tuple[BaselineChange, ...]:
@@ -147,7 +155,7 @@ def _summary(site: Site, windows: int, moment: datetime) -> EndpointSummary:
     endpoint = site.endpoint
     try:
         past = _Past(site)
-        records = past.last_records(windows, moment)
+        records = [one for one in past.last_records(windows, moment) if one.own or not endpoint.schedule.hours]
     except UserError as error:
         told = (site.name, endpoint.owner, endpoint.tags, endpoint.schedule_expression, tuple(endpoint.configured()))
         return EndpointSummary(*told, because=str(error), error=str(error))
@@ -156,14 +164,12 @@ def _summary(site: Site, windows: int, moment: datetime) -> EndpointSummary:
 
 def _strip(site: Site, records: Sequence[WindowRecord], windows: int, moment: datetime) -> list[Window]:
     """The last windows that there are: of the schedule where one of them is known, else those before the last known."""
-    if not records or not site.endpoint.schedule.hours:
-        return [one.window for one in records][-windows:]
     known = {one.window for one in records}
-    first, last = min(known), max(known)
-    for end in (moment, last.end):
-        start = end - _span(site, windows)
-        found = [one for one in summary.expected(site.endpoint, start, end) if one >= first]
-        found = [one for one in found if one in known or one.end <= moment - LATE][-windows:]
+    if not known or not site.endpoint.schedule.hours:
+        return sorted(known)[-windows:]
+    for end in (moment, max(known).end):
+        expected = summary.expected(site.endpoint, max(min(known).start, end - _span(site, windows)), end)
+        found = [one for one in expected if one in known or one.end <= moment - LATE][-windows:]
         if known & {*found}:
             break
     return found
@@ -202,8 +208,20 @@ class _Past:
         if not self.looked.begun:
             return self.shard(day).windows
         marks = self.changed.get(day, [])
-        key = (self.site.store.address, self.looked.shards.get(day, day), *sorted(one.name for one in marks))
+        key = (self.site.store.address, self.looked.shards.get(day, day), *sorted(marks))
         return _HEADS.get(key, lambda: self.shard(day).head, lambda head: not unanswered(head, marks)).windows
+
+    @cached_property
+    def first(self) -> datetime | None:
+        """When the first window begins that has an execution; None where none has."""
+        return min(one.window.start for one in self.records(self.days[0])) if self.days else None
+
+    def coverage(self, since: datetime, until: datetime) -> Coverage:
+        """How many windows the schedule has between two moments that may be over, and which have no verdict."""
+        until = min(until, now() - LATE)
+        records = {one.window: one for day in self.between(since, until) for one in self.records(day) if one.own}
+        windows = tuple(summary.expected(self.site.endpoint, since, until))
+        return Coverage(len(windows), summary.missed(self.site.endpoint, windows, records))
 
     def last_records(self, windows: int, moment: datetime) -> list[WindowRecord]:
         """The records of the last windows, and of those before them back to one that was decided."""
@@ -219,7 +237,7 @@ class _Past:
 
     def _stored(self, day: str) -> Shard | None:
         """The day's shard; None where there is none that can be read, so that the day is read from what stands."""
-        key = self.looked.shards.get(day) if self.looked.begun else None
+        key = key_in(self.looked, day) if self.looked.begun else ""
         while key:
             text = self.index.get(key)
             if text is not None:
@@ -227,26 +245,24 @@ class _Past:
                     return Shard.read(text, self.site.store.address_of(key))
                 except Damaged:
                     return None
-            key = self.index.look_at(day).shards.get(day)  # a newer one has just taken its place
+            key = key_in(self.index.shards(), day)  # a newer one has just taken its place
         return Shard.of(self.site.name, day, ()) if self.looked.begun else None
 
     def _overlaid(self, day: str, shard: Shard | None) -> Shard:
         """The shard with what it does not hold yet."""
         if shard is None:
             return Shard.of(self.site.name, day, read_places(self.site, numbers_below(self.site, day)))
-        places = sorted({one.place for one in self.changed.get(day, ())})
-        if not places:
-            return shard
-        return overlaid(shard, read_places(self.site, {place: numbers_at(self.site, place) for place in places}))
+        marks = self.changed.get(day)
+        return overlaid(shard, read_marked(self.site, marks, shard)) if marks else shard
 
 
 class _Memory:
     """The windows of days by what they were read from, which never changes; those not asked for longest go first."""
 
     def __init__(self, most: int) -> None:
-        self.most, self.known, self.lock = most, OrderedDict[tuple[str, ...], Head](), Lock()
+        self.most, self.known, self.lock = most, OrderedDict[tuple[object, ...], Head](), Lock()
 
-    def get(self, key: tuple[str, ...], read: Callable[[], Head], stays: Callable[[Head], bool]) -> Head:
+    def get(self, key: tuple[object, ...], read: Callable[[], Head], stays: Callable[[Head], bool]) -> Head:
         """What is known, or what is read now; that is held if it stays as it is."""
         with self.lock:
             if found := self.known.get(key):
@@ -322,6 +338,17 @@ def _lasting(site: Site, window: Window, keys: Iterable[Key]) -> dict[Key, Windo
     return first
 
 
+def _revisions(site: Site, schedule: str, place: str) -> tuple[str, ...]:
+    """The manifests of all revisions of a schedule in one window, the oldest first."""
+    folder = f"{site.name}/{schedule}/{place}"
+    return tuple(numbered(site.store, folder, one + 1) for one in range(last_number(site.store, folder)))
+
+
+def _verdicts(site: Site, keys: Iterable[str]) -> Iterator[Verdict]:
+    for key in keys:
+        yield Verdict.read(read_artifact(site.store, key, "verdict.json"), site.store.address_of(key))
+
+
 def _artifacts(site: Site, key: str) -> Mapping[str, str]:
     """The address of every artifact that a manifest names."""
     try:
@@ -333,10 +360,12 @@ def _artifacts(site: Site, key: str) -> Mapping[str, str]:
 
 def _baseline(site: Site, id_: str, pins: Sequence[Mapping[str, Any]]) -> BaselineView:
     """A stored baseline, with when it was pinned and why."""
+    key, told = site.baseline_key(id_), tuple((one["since"] or "", one["because"]) for one in pins)
+    address = site.store.address_of(key)
+    if not site.store.has(key):
+        return BaselineView(id_, told, {}, {}, address, f"{address}: is gone, and windows are judged by it")
     files = {name: site.baseline_file(id_, f"{name}/{BOUNDS}") for name in MONITORS}
     constraints: dict[str, tuple[Constraint, ...]] = {
         name: Constraints.read(text, f"{id_}/{name}/{BOUNDS}").constraints for name, text in files.items() if text
     }
-    key = site.baseline_key(id_)
-    told = tuple((one["since"] or "", one["because"]) for one in pins)
-    return BaselineView(id_, told, constraints, read_manifest(site.store, key).inputs, site.store.address_of(key))
+    return BaselineView(id_, told, constraints, read_manifest(site.store, key).inputs, address)

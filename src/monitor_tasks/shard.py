@@ -6,6 +6,7 @@ Its file has two lines of JSON: the windows, and every metric of the day. A page
 import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from hashlib import sha256
 from math import isnan
 from typing import Any, NamedTuple
 
@@ -176,6 +177,8 @@ class Head(Artifact):
 
     endpoint: str
     day: str
+    sha256: str
+    """Of the second line."""
     windows: tuple[WindowRecord, ...]
 
 
@@ -220,8 +223,9 @@ class Shard(NamedTuple):
     def of(cls, endpoint: str, day: str, windows: Iterable[tuple[WindowRecord, Sequence[Judged]]]) -> "Shard":
         """The shard of a day's windows, each with what was judged in it, in whatever order."""
         ordered = sorted(windows, key=lambda pair: (pair[0].window, pair[0].place))
-        head = Head(endpoint=endpoint, day=day, windows=tuple(record for record, _ in ordered))
-        return cls(head, _series_bytes([judged for _, judged in ordered]))
+        metrics = _series_bytes([judged for _, judged in ordered])
+        records = tuple(record for record, _ in ordered)
+        return cls(Head(endpoint=endpoint, day=day, sha256=sha256(metrics).hexdigest(), windows=records), metrics)
 
     @classmethod
     def read(cls, text: bytes, address: str) -> "Shard":
@@ -231,10 +235,17 @@ class Shard(NamedTuple):
             Damaged: the file was cut short or is none.
             UserError: a newer version wrote it.
         """
-        lines = text.split(b"\n")
-        if len(lines) != 3 or lines[2]:
-            raise Damaged(f"{address}: the file was cut short; monitor-tasks reindex writes it again")
-        return cls(Head.read(lines[0], address), lines[1])
+        first, _, rest = text.partition(b"\n")
+        metrics = rest.removesuffix(b"\n")
+        try:
+            head = Head.read(first, address)
+        except UserError as error:
+            if error.__cause__ is None:  # a newer version wrote it
+                raise
+            raise Damaged(f"{address}: not a readable shard; monitor-tasks reindex writes it again") from error
+        if sha256(metrics).hexdigest() != head.sha256:
+            raise Damaged(f"{address}: the file was cut short or changed; monitor-tasks reindex writes it again")
+        return cls(head, metrics)
 
 
 class Damaged(UserError):

@@ -14,6 +14,9 @@ from monitor_tasks.troubles import DECIDED, names
 from monitor_tasks.verdict import Action, Verdict
 from monitor_tasks.window import Window
 
+LATE = timedelta(hours=1)
+"""So long after its end a window may still run before it counts as missed."""
+
 
 class Risk(StrEnum):
     """How much there is to worry about, in the words of Amazon's Model Dashboard."""
@@ -108,6 +111,8 @@ class EndpointSummary(NamedTuple):
     """The share of the predictions in the strip's windows that are labelled; None where no labels are looked for."""
     missed: tuple[Missed, ...] = ()
     """The windows of the strip without a verdict."""
+    behind: int = 0
+    """How many windows have ended since the last one with a verdict, and may be over."""
     error: str = ""
     """Why nothing could be read."""
 
@@ -193,6 +198,9 @@ class BaselineView(NamedTuple):
     inputs: Mapping[str, str]
     """What it was made of."""
     address: str = ""
+    """Its manifest."""
+    error: str = ""
+    """Why it cannot be read, though it is pinned."""
 
 
 class BaselineChange(NamedTuple):
@@ -260,6 +268,12 @@ def expected(endpoint: Endpoint, since: datetime, until: datetime) -> Iterator[W
     return endpoint.schedule.windows(since, until) if endpoint.schedule.hours and since < until else iter(())
 
 
+def number_expected(endpoint: Endpoint, since: datetime, until: datetime) -> int:
+    """How many windows the schedule has between two moments, without a look at each of many days."""
+    days = max((until - since).days - 2, 0)
+    return days * len(endpoint.schedule.hours) + len(list(expected(endpoint, since + timedelta(days=days), until)))
+
+
 def missed(endpoint: Endpoint, windows: Iterable[Window], records: Mapping[Window, WindowRecord]) -> tuple[Missed, ...]:
     """Which of the windows have no verdict, and how far they came."""
     found = ((window, _lacks(endpoint, records.get(window))) for window in windows)
@@ -291,22 +305,23 @@ def summarise(
     predictions = sum(one.predictions for one in labelled)
     gaps = missed(endpoint, windows, known)
     is_open = tuple(one for one in episodes(records, endpoint.policy) if one.is_open)
+    last = judged[-1] if judged else None
+    behind = number_expected(endpoint, last.window.end, moment - LATE) if last else 0
     return EndpointSummary(
         endpoint.endpoint_name, endpoint.owner, endpoint.tags, endpoint.schedule_expression, monitors,
         tuple(windows), strips, tuple(_together(known.get(window), window) for window in windows),
-        *risk(endpoint.policy, is_open, judged[-1] if judged else None, gaps),
+        *risk(endpoint.policy, is_open, last, behind - sum(bool(one.maintenance) for one in gaps)),
         episodes=is_open,
-        last_window=judged[-1].window if judged else None,
+        last_window=last.window if last else None,
         capture_lag=moment - max(captured) if captured else None,
         label_coverage=sum(one.matched for one in labelled) / predictions if predictions else None,
         missed=gaps,
+        behind=behind,
     )  # fmt: skip
 
 
-def risk(
-    policy: Policy, is_open: Sequence[Episode], last: WindowRecord | None, gaps: Sequence[Missed]
-) -> tuple[Risk, str]:
-    """How much there is to worry about, and why: nothing known is never low."""
+def risk(policy: Policy, is_open: Sequence[Episode], last: WindowRecord | None, silent: int) -> tuple[Risk, str]:
+    """How much there is to worry about, and why; after `silent` windows without a verdict it is not known."""
     worst = max(is_open, key=lambda one: Severity(one.severity).rank if one.severity else -1, default=None)
     if worst is not None:
         high = worst.severity == Severity.HIGH
@@ -314,11 +329,10 @@ def risk(
     if last is None or last.verdict is None:
         return Risk.UNKNOWN, "no window was judged yet"
     verdict = last.verdict
-    silent = [one for one in gaps if one.window > last.window and not one.maintenance]
     answers = (
         (verdict.status is Status.FAILED, Risk.MEDIUM, verdict.because),
         (counts(policy, last), Risk.MEDIUM, f"violations that are no episode: {verdict.because}"),
-        (bool(silent), Risk.UNKNOWN, f"{len(silent)} windows since {last.text} have no verdict"),
+        (silent > 0, Risk.UNKNOWN, f"no verdict since {last.text}; {silent} windows have ended since then"),
         (verdict.status not in DECIDED, Risk.UNKNOWN, verdict.because),
         (True, Risk.LOW, verdict.because),
     )
@@ -345,7 +359,7 @@ def marks(records: Sequence[WindowRecord], found: Sequence[Episode], policy: Pol
     told = [*_changed(records, "model"), *_changed(records, "baseline")]
     for record in records:
         told += [
-            Mark(record.window, "restatement", f"judged again {one.restatements} times", name)
+            Mark(record.window, "restatement", f"judged again: revision {one.restatements + 1}", name)
             for name, one in record.monitors.items() if one.restatements
         ]  # fmt: skip
         if why := policy.maintained(record.window):

@@ -14,8 +14,8 @@ from monitor_tasks.value import Artifact, UserError
 from monitor_tasks.window import Window, format_duration
 
 __all__ = [
-    "MANIFEST", "Execution", "Manifest", "append", "digest", "folder_of", "newest",
-    "numbered", "read_artifact", "read_artifact_to", "read_log", "read_manifest", "revision_of",
+    "MANIFEST", "Execution", "Manifest", "append", "digest", "folder_of", "last_number", "newest",
+    "numbered", "place_of", "read_artifact", "read_artifact_to", "read_log", "read_manifest", "revision_of",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
@@ -40,9 +40,14 @@ def revision_of(inputs: Mapping[str, str]) -> str:
 
 def folder_of(owner: str, schedule: str, window: Window, own: bool) -> str:
     """Where SageMaker puts the execution: the hour is the scheduled time, which is the window's end."""
+    return f"{owner}/{schedule}/{place_of(window, own)}"
+
+
+def place_of(window: Window, own: bool) -> str:
+    """The window's folder below that of a schedule."""
     if own:
-        return f"{owner}/{schedule}/{hour_folder(window.end)}"
-    return f"{owner}/{schedule}/spans/{window.start:%Y%m%dT%H%M%SZ}_{format_duration(window.end - window.start)}"
+        return hour_folder(window.end)
+    return f"spans/{window.start:%Y%m%dT%H%M%SZ}_{format_duration(window.end - window.start)}"
 
 
 class Execution(NamedTuple):
@@ -156,9 +161,13 @@ def read_log(store: Store, folder: str) -> list[bytes]:
 
 def newest(store: Store, folder: str) -> str | None:
     """The manifest of the newest revision: the one that was numbered last."""
-    log = f"{folder}/revisions/log"
-    last = _length(store, log)
+    last = last_number(store, folder)
     return numbered(store, folder, last) if last else None
+
+
+def last_number(store: Store, folder: str) -> int:
+    """How many times a revision became the newest; 0 where there is none."""
+    return _length(store, f"{folder}/revisions/log")
 
 
 def numbered(store: Store, folder: str, number: int) -> str:

@@ -8,7 +8,7 @@ number, and only one writer can create it, who has seen the one before.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from monitor_tasks.io.store import Missing, Store
+from monitor_tasks.io.store import Entry, Missing, Store
 
 BEGUN = "begun"
 CHANGED = "changed"
@@ -41,11 +41,11 @@ class Looked(NamedTuple):
 
     begun: bool
     """Whether all that was there before marks were written is in shards."""
-    shards: Mapping[str, str]
-    """The key of the newest shard by day."""
-    marks: Sequence[Mark]
+    shards: Mapping[str, Entry]
+    """The newest shard by day."""
     former: Mapping[str, Sequence[str]]
     """The keys of the shards that were replaced, by day."""
+    marks: Sequence[Mark] = ()
 
 
 class Index:
@@ -56,13 +56,20 @@ class Index:
         self.store, self.folder = store, f"{owner}/index"
 
     def look(self) -> Looked:
-        """What the index holds, by one listing."""
-        return self._looked(entry.key for entry in self.store.entries(self.folder))
+        """What the index holds: first its marks, so that the shards hold at least what is not marked."""
+        marks = [Mark.read(one.key.rpartition("/")[2]) for one in self.store.entries(f"{self.folder}/{CHANGED}")]
+        return self.shards()._replace(marks=marks)
 
-    def look_at(self, day: str) -> Looked:
-        """The same of one day's shards alone."""
-        found = [f"{self.folder}/{DAYS}/{name}" for name in self.store.files(f"{self.folder}/{DAYS}")]
-        return self._looked(key for key in found if day_of(key) == day)
+    def shards(self) -> Looked:
+        """Its shards alone."""
+        begun, found = False, dict[str, list[Entry]]()
+        for entry in self.store.entries(f"{self.folder}/{DAYS}"):
+            if day := day_of(entry.key):
+                found.setdefault(day, []).append(entry)
+            begun = begun or not day
+        ordered = {day: sorted(entries, key=lambda one: number_of(one.key)) for day, entries in found.items()}
+        former = {day: [one.key for one in entries[:-1]] for day, entries in ordered.items()}
+        return Looked(begun, {day: entries[-1] for day, entries in ordered.items()}, former)
 
     def get(self, key: str) -> bytes | None:
         """A shard's file; None where a newer one has taken its place."""
@@ -88,26 +95,12 @@ class Index:
 
     def begin(self) -> None:
         """Notes that all that was there before marks were written is in shards."""
-        self.store.put(f"{self.folder}/{BEGUN}", b"")
-
-    def _looked(self, keys: Iterable[str]) -> Looked:
-        begun, marks, shards = False, list[Mark](), dict[str, list[str]]()
-        for key in keys:
-            kind, _, name = key.removeprefix(f"{self.folder}/").partition("/")
-            if kind == DAYS:
-                shards.setdefault(day_of(key), []).append(key)
-            elif kind == CHANGED:
-                marks.append(Mark.read(name))
-            else:
-                begun = begun or kind == BEGUN
-        ordered = {day: sorted(found, key=number_of) for day, found in shards.items()}
-        return Looked(begun, {day: found[-1] for day, found in ordered.items()}, marks,
-                      {day: found[:-1] for day, found in ordered.items()})  # fmt: skip
+        self.store.put(f"{self.folder}/{DAYS}/{BEGUN}", b"")
 
 
 def day_of(key: str) -> str:
-    """The day of a shard's key."""
-    return key.rpartition("/")[2].partition(".")[0]
+    """The day of a shard's key; empty of what is none."""
+    return key.rpartition("/")[2].partition(".")[0] if key.endswith(".jsonl") else ""
 
 
 def number_of(key: str) -> int:

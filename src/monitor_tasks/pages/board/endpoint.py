@@ -7,7 +7,7 @@ from typing import NamedTuple
 from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.common import Asked
 from monitor_tasks.pages.board.frame import Page, Place, moment, rendered
-from monitor_tasks.pages.board.overview import RISK_SIGNS
+from monitor_tasks.pages.board.overview import RISK_SIGNS, missed_in
 from monitor_tasks.pages.board.strips import Point, line, state_of, strip, strip_in_words
 from monitor_tasks.pages.charts import Drawing
 from monitor_tasks.pages.estimates import ASSUMED
@@ -18,8 +18,8 @@ from monitor_tasks.summary import EndpointSummary, Episode, EstimateSeries, Hist
 from monitor_tasks.window import Window
 
 STATES = {Risk.HIGH: State.FAILED, Risk.MEDIUM: State.BROKEN, Risk.LOW: State.KEPT, Risk.UNKNOWN: State.UNDECIDED}
-HALF = 130
-"""A line has at most so many points for each side of its middle; of more windows the newest are drawn."""
+CELLS, POINTS = 140, 240
+"""So many windows a strip and a line have, the newest; a metric's own page draws all."""
 Answers = Sequence[tuple[State | None, str]]
 
 
@@ -91,7 +91,8 @@ def endpoint_page(asked: Asked, summary: EndpointSummary, history: History) -> P
         "endpoint.html.j2", place, name, trail=[(name, "")], name=text(name), state=STATES[summary.risk],
         sign=RISK_SIGNS[summary.risk], risk=summary.risk.capitalize(), because=sentence(summary.because),
         facts=_facts(summary), views=_views(place, name, last, summary), spans=asked.spans, forms=common.forms(),
-        strips=list(_strips(history, monitors)), rows=rows[: common.LISTED], more_rows=len(rows[common.LISTED :]),
+        strips=list(_strips(history, monitors)), cells=CELLS, more_cells=len(history.records) > CELLS,
+        rows=rows[: common.LISTED], more_rows=len(rows[common.LISTED :]),
         monitors=[one.replace("_", " ") for one in monitors],
         episodes=[_episode(place, name, one) for one in reversed(history.episodes)],
         events=common.happened(place, name, history.marks)[: common.LISTED],
@@ -117,16 +118,16 @@ def told(place: Place, name: str, one: Series) -> Told:
     answers = {common.LETTERS[letter] for letter in one.states if letter in common.LETTERS}
     return Told(
         one.monitor.replace("_", " "), text(one.subject), words.what, text(one.check),
-        common.to_series(place, name, one.key), line(points(one)[-2 * HALF :]), _in_words(words.what, one),
+        common.to_series(place, name, one.key), line(points(one, POINTS)), _in_words(words.what, one),
         value, common.told_number(one.values[newest]), allowed, state, state or "not judged",
         " ".join(sorted(answers)), broken,
     )  # fmt: skip
 
 
-def points(one: Series) -> list[Point]:
-    """A series as what a line is drawn from."""
-    states = (common.LETTERS.get(letter) for letter in one.states)
-    return [Point(*each) for each in zip(one.values, one.lower, one.upper, states, strict=True)]
+def points(one: Series, most: int) -> list[Point]:
+    """The newest windows of a series as what a line is drawn from."""
+    states = (common.LETTERS.get(letter) for letter in one.states[-most:])
+    return [Point(*each) for each in zip(one.values[-most:], one.lower[-most:], one.upper[-most:], states, strict=True)]
 
 
 def _in_words(what: str, one: Series) -> str:
@@ -148,13 +149,13 @@ def _facts(summary: EndpointSummary) -> list[tuple[str, str]]:
         last_window=moment(last.end) if last else "none yet",
         newest_capture="none" if lag is None else f"{common.lasting(lag)} ago",
         labelled="" if summary.label_coverage is None else common.percent(summary.label_coverage),
-        open_episodes=str(len(summary.episodes)), missed_windows=str(len(summary.missed)),
+        open_episodes=str(len(summary.episodes)), missed_windows=f"{missed_in(summary):,}",
     )  # fmt: skip
 
 
 def _views(place: Place, name: str, last: Window | None, summary: EndpointSummary) -> list[tuple[str, str]]:
     newest = [("The newest window", common.to_window(place, name, last))] if last else []
-    missed = f"Missed windows ({len(summary.missed):,})" if summary.missed else "Missed windows"
+    missed = f"Missed windows ({number:,})" if (number := missed_in(summary)) else "Missed windows"
     return [
         *newest, ("Baselines and their constraints", place.to("endpoints", name, "baselines")),
         (missed, place.to("endpoints", name, "missed")),
@@ -162,9 +163,9 @@ def _views(place: Place, name: str, last: Window | None, summary: EndpointSummar
 
 
 def _strips(history: History, monitors: Sequence[str]) -> Iterator[tuple[str, Drawing, str]]:
-    """A strip for the verdicts and one for each monitor, over all windows that ran or should have run."""
+    """A strip for the verdicts and one for each monitor, over the windows that ran or should have run."""
     known = {one.window: one for one in history.records}
-    windows = sorted({*known, *(one.window for one in history.missed)})
+    windows = sorted({*known, *(one.window for one in history.missed)})[-CELLS:]
     records = [known.get(window) for window in windows]
     verdicts = [state_of(one.verdict.status if one and one.verdict else None) for one in records]
     of_monitors = (
@@ -207,7 +208,8 @@ def _estimate(one: EstimateSeries) -> _Estimate:
     graded = [inside for inside in one.inside if inside is not None]
     told_ = f"{sum(graded):,} of {len(graded):,} realised values lie inside their bands" if graded else "none is graded"
     newest = max((at for at, value in enumerate(one.values) if value is not None), default=0)
-    drawing = line([Point(*each) for each in zip(one.values, one.lower, one.upper, strict=True)], one.realised, "band")
+    columns = (column[-POINTS:] for column in (one.values, one.lower, one.upper))
+    drawing = line([Point(*each) for each in zip(*columns, strict=True)], one.realised[-POINTS:], "band")
     return _Estimate(
         name, drawing, told_, number(one.values[newest]),
         f"{number(one.lower[newest])} to {number(one.upper[newest])}", number(one.realised[newest]),

@@ -53,15 +53,14 @@ class _Line(NamedTuple):
     missed_address: str
 
 
-def overview_page(place: Place, summaries: Sequence[EndpointSummary], silent: Mapping[str, int]) -> Page:
-    """All endpoints, those with the highest risk first; `silent` says of how many newer windows nothing is known."""
+def overview_page(place: Place, summaries: Sequence[EndpointSummary]) -> Page:
+    """All endpoints, those with the highest risk first."""
     ordered = sorted(summaries, key=lambda one: (RANKS[one.risk], bool(one.error), one.name))
     owners = sorted({one.owner for one in ordered if one.owner})
     tags = sorted({tag for one in ordered for tag in one.tags})
     return rendered(
         "overview.html.j2", place, "Model dashboard", summary=_summary(ordered), risks=[*RANKS],
-        lines=[_line(place, one, owners, tags, len(one.missed) + silent.get(one.name, 0)) for one in ordered],
-        owners=[text(one) for one in owners],
+        lines=[_line(place, one, owners, tags) for one in ordered], owners=[text(one) for one in owners],
         tags=[text(one) for one in tags], forms=common.forms(),
     )  # fmt: skip
 
@@ -75,7 +74,7 @@ def _summary(summaries: Sequence[EndpointSummary]) -> str:
     return f"{len(summaries):,} {what}: {', '.join((*told, *unknown))}." if summaries else "No endpoint."
 
 
-def _line(place: Place, one: EndpointSummary, owners: Sequence[str], tags: Sequence[str], missed: int) -> _Line:
+def _line(place: Place, one: EndpointSummary, owners: Sequence[str], tags: Sequence[str]) -> _Line:
     strips = {name.replace("_", " "): [state_of(cell.status) for cell in cells] for name, cells in one.strips.items()}
     last, lag = one.last_window, one.capture_lag
     return _Line(
@@ -99,9 +98,14 @@ def _line(place: Place, one: EndpointSummary, owners: Sequence[str], tags: Seque
         lag_sort=common.told_number(lag.total_seconds() if lag is not None else None),
         coverage=common.percent(one.label_coverage),
         coverage_sort=common.told_number(one.label_coverage),
-        missed=missed,
+        missed=missed_in(one),
         missed_address=place.to("endpoints", one.name, "missed"),
     )
+
+
+def missed_in(one: EndpointSummary) -> int:
+    """How many windows have no verdict: among those of the strip, and all since the last that has one."""
+    return one.behind + sum(one.last_window is None or gap.window < one.last_window for gap in one.missed)
 
 
 def _open(place: Place, name: str, episode: Episode) -> _Open:

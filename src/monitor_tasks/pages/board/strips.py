@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple, TypeGuard
 
 from monitor_tasks.pages.charts import LARGEST, Drawing
@@ -101,7 +102,7 @@ def line(points: Sequence[Point], beside: Sequence[float | None] = (), band: str
         return Drawing(*LINE, "")
     scale = _Scale.of(known, len(points))
     paths = {
-        band: [_span(scale, place, one, len(points)) for place, one in enumerate(points)],
+        band: _spans(scale, points),
         "now": _lines(scale, [one.value for one in points]),
         "dot": [f"M{scale.at(place, x)}m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0"
                 for place, x in enumerate(beside) if _is_drawn(x)],
@@ -117,13 +118,17 @@ def _is_drawn(value: float | None) -> TypeGuard[float]:
     return value is not None and abs(value) < LARGEST
 
 
-def _span(scale: _Scale, place: int, one: Point, windows: int) -> str:
-    """What a window's bounds allow, from its left neighbour half way to its right one."""
-    if one.lower is None and one.upper is None:
-        return ""
-    top, bottom = (scale.high if one.upper is None else one.upper), (scale.low if one.lower is None else one.lower)
-    left, right = scale.across(max(place - 0.5, 0)), scale.across(min(place + 0.5, max(windows - 1, 0.5)))
-    return f"M{left} {scale.up(top)}H{right}V{scale.up(bottom)}H{left}z"
+def _spans(scale: _Scale, points: Sequence[Point]) -> list[str]:
+    """What the bounds allow: an area for each run of windows with the same ones, half way to its neighbours."""
+    pieces, place, last = list[str](), 0, max(len(points) - 1, 0.5)
+    for (lower, upper), run in groupby(points, key=lambda one: (one.lower, one.upper)):
+        start, place = place, place + len(list(run))
+        if lower is None and upper is None:
+            continue
+        top, bottom = (scale.high if upper is None else upper), (scale.low if lower is None else lower)
+        left, right = scale.across(max(start - 0.5, 0)), scale.across(min(place - 0.5, last))
+        pieces.append(f"M{left} {scale.up(top)}H{right}V{scale.up(bottom)}H{left}z")
+    return pieces
 
 
 def _lines(scale: _Scale, values: Sequence[float | None]) -> list[str]:
