@@ -22,7 +22,7 @@ from monitor_tasks.pages.board.frame import Place, script, style
 from monitor_tasks.serving import dashboard_app
 from monitor_tasks.site import Site
 from monitor_tasks.value import UserError
-from tests.watched import START, step, watched
+from tests.watched import step, watched
 
 HOME = "endpoints/churn"
 
@@ -240,6 +240,18 @@ def test_endpoints_are_read_again_when_they_change_and_a_name_is_taken_once(
     assert "describe an endpoint of the same name" in endpoints()["churn"].error
 
 
+def test_an_endpoint_outside_of_the_configured_roots_is_never_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITOR_TASKS_HOME", str(tmp_path))
+    watched(tmp_path, windows=1)
+    monkeypatch.setenv("MONITOR_TASKS_ROOTS", "s3://bucket/models")
+    client = TestClient(dashboard_app(Endpoints(tmp_path / "endpoints")))
+    assert "s3://bucket/models" in client.get("/").text
+    assert client.get(f"/{HOME}/windows/{step(0)}/").status_code == 422
+    assert client.get(f"/{HOME}/windows/{step(0)}/data_quality/report.json").status_code == 422
+
+
 def test_a_site_of_files_leads_only_to_files_that_are_there(folder: Path) -> None:
     files = dict(site_of_files(Endpoints(folder / "endpoints")()))
     assert "index.html" in files
@@ -285,4 +297,3 @@ def test_a_history_of_shards_is_quick(folder: Path) -> None:
     began = time.process_time()
     board.endpoint("churn")
     assert time.process_time() - began < 0.5
-    assert START.year == 2026
