@@ -22,6 +22,7 @@ VERBS = {
     *("tasks", "comparing", "restating", "retraining", "replaying", "tuning", "remembered", "staging", "intake"),
     *("rehearsing", "indexing", "reading"),
     *("judging", "on_tables", "explaining", "dialects", "sending", "site", "cli"),
+    *("dashboard", "serving"),
 }
 NOUNS = {path.stem for path in PACKAGE.glob("*.py")} - VERBS - {"__init__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

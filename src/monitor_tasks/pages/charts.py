@@ -18,7 +18,10 @@ from monitor_tasks.pages.numbers import apart
 WIDTH, HEIGHT = 720, 150
 SQUARE = 220
 SMALL = (132, 30)
+LARGEST = 1e150
+"""No scale holds larger numbers."""
 NOW, THEN, RULE = "var(--now)", "var(--then)", "var(--rule)"
+ALLOWED, BROKEN, INK = "var(--allowed)", "var(--broken)", "var(--ink)"
 STEPS: Literal["step-after"] = "step-after"
 
 
@@ -152,6 +155,88 @@ def strips(moments: Sequence[datetime], rows: Mapping[str, Sequence[str | None]]
         layers.append(line.encode(x=across, y=up))
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
     return _svg(chart, {"left": 84, "right": 16, "top": 8, "bottom": 22}, extent=80)
+
+
+Numbers = Sequence[float | None]
+
+
+def along(
+    moments: Sequence[datetime], values: Numbers, bounds: tuple[Numbers, Numbers], broken: Sequence[bool],
+    marks: Sequence[datetime] = (),
+) -> Drawing | None:  # fmt: skip
+    """A metric along the windows over what its bounds allow: violations are lozenges, what happened is a rule.
+
+    None where no window has a number.
+    """
+    import altair as alt
+
+    rows, (low, high) = _rows_of(moments, values, *bounds)
+    if low is None:
+        return None
+    for row, is_broken in zip(rows, broken, strict=True):
+        row |= {"broken": row["y"] if is_broken else None, "low": _or(row["low"], low), "high": _or(row["high"], high)}
+        if row["bounded"] is False:
+            row |= {"low": None, "high": None}
+    base, up = _over_time(alt, rows, low, high)
+    span = base.mark_area(interpolate=STEPS, fill=ALLOWED).encode(y=up("low"), y2="high:Q")
+    line = base.mark_line(stroke=NOW, strokeWidth=2, point={"fill": NOW, "size": 14}).encode(y=up("y"))
+    points = base.mark_point(shape="diamond", fill=BROKEN, stroke=BROKEN, size=70, opacity=1).encode(y=up("broken"))
+    rules = alt.Chart(alt.InlineData(values=[{"x": _instant(one)} for one in marks]))
+    layers = [span, rules.mark_rule(stroke=INK, strokeDash=[3, 3]).encode(x="x:T"), line, points]
+    return _timeline(alt.layer(*(layers if marks else [span, line, points])))
+
+
+def banded(
+    moments: Sequence[datetime], values: Numbers, bounds: tuple[Numbers, Numbers], realised: Numbers
+) -> Drawing | None:
+    """An estimate with its band, and as dots what was realised; None where no window has an estimate."""
+    import altair as alt
+
+    rows, (low, high) = _rows_of(moments, values, *bounds, realised)
+    if low is None:
+        return None
+    base, up = _over_time(alt, rows, low, high)
+    band = base.mark_area(fill=THEN, opacity=0.6).encode(y=up("low"), y2="high:Q")
+    line = base.mark_line(stroke=NOW, strokeWidth=2).encode(y=up("y"))
+    dots = base.mark_point(fill=INK, stroke=INK, size=40, opacity=1).encode(y=up("realised"))
+    return _timeline(alt.layer(band, line, dots))
+
+
+def _instant(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _or(value: float | None, other: float | None) -> float | None:
+    return other if value is None else value
+
+
+def _rows_of(moments: Sequence[datetime], *columns: Numbers) -> tuple[list[dict[str, Any]], tuple[Any, Any]]:
+    """A row for each window, without what no scale holds; and the span of all numbers, with some air."""
+    rows: list[dict[str, Any]] = []
+    for moment, *numbers in zip(moments, *columns, strict=True):
+        seen = [x if x is not None and abs(x) < LARGEST else None for x in numbers]
+        named = dict(zip(("y", "low", "high", "realised"), seen, strict=False))
+        rows.append({"x": _instant(moment), **named, "bounded": any(x is not None for x in numbers[1:3])})
+    known = [row[name] for row in rows for name in ("y", "low", "high", "realised") if row.get(name) is not None]
+    if not any(row["y"] is not None for row in rows):
+        return rows, (None, None)
+    air = 0.08 * ((max(known) - min(known)) or abs(known[0]) or 1.0)
+    return rows, (min(known) - air, max(known) + air)
+
+
+def _over_time(alt: Any, rows: Sequence[Mapping[str, Any]], low: float, high: float) -> tuple[Any, Any]:
+    """A chart of the rows along the time, and what makes an axis of one of their numbers."""
+    form = "%H:%M" if rows[0]["x"][:10] == rows[-1]["x"][:10] else "%m-%d %H:%M"
+    axis = alt.Axis(grid=False, tickCount=6, format=form, formatType="utc")
+    across = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
+    base = alt.Chart(alt.InlineData(values=list(rows))).encode(x=across)
+    scale = alt.Scale(domain=[low, high], nice=False, zero=False)
+    return base, lambda name: alt.Y(f"{name}:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5))
+
+
+def _timeline(chart: Any) -> Drawing:
+    sized = chart.properties(width=WIDTH, height=200)
+    return _svg(sized, {"left": 64, "right": 40, "top": 10, "bottom": 24}, extent=60)
 
 
 def _rounded(attribute: re.Match[str]) -> str:
