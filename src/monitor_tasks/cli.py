@@ -15,6 +15,7 @@ from rich.progress import track
 from monitor_tasks import replaying, restating, tasks, tuning
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
+from monitor_tasks.io.addresses import private_key
 from monitor_tasks.io.store import Missing, Store, home, open_object
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.pages.replayed import replay_page, replay_table, tuning_table
@@ -419,7 +420,15 @@ def _table_and_settings(table: str, monitor: str, config: Path | None) -> Iterat
     format_: DatasetFormat | None = settings.dataset_format
     with opened(table) as file:
         rows = Stored.in_file(file, table, *(format_.reading if format_ else (None, True)))
-        yield settings, rows
+        yield settings, rows if monitor == "data_quality" else _hidden(rows, settings.private)
+
+
+def _hidden(rows: Any, private: Mapping[str, Any]) -> Any:
+    """A table without what nobody may read; data quality hides it by itself."""
+    from monitor_tasks.tables.private import hidden, hiding
+
+    known = hiding(rows.column_names, private, rows.column_names)
+    return rows.changed(partial(hidden, private=known, key=private_key())) if known else rows
 
 
 def _staged(monitor: str, rows: Any, settings: Any, known: Any = None) -> Any:

@@ -1,7 +1,7 @@
 """Endpoint: what is watched, from one YAML. Imports nothing heavy."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
@@ -102,6 +102,8 @@ class Records(Value):
     """Columns of a JSON output, each with its JMESPath: ``{score: "predictions[*].score"}``."""
     custom_attributes: tuple[str, ...] = ()
     """Custom attributes that are columns too: ``latency_ms`` reads ``latency_ms=12.5``."""
+    private: Mapping[str, Literal["hash", "drop"]] = Field(default_factory=dict)
+    """Columns whose cells are hashed (``MONITOR_TASKS_PRIVATE_KEY``) or left out before anything is stored."""
     limits: Limits = Limits()
 
     @model_validator(mode="after")
@@ -109,7 +111,7 @@ class Records(Value):
         names = [*self.output_names, *self.input_names, *self.custom_attributes]
         if len(set(names)) < len(names):
             raise ValueError("input_names, output_names and custom_attributes may not name a column twice")
-        if any(name.startswith("@") for name in (*names, *self.output_attributes)):
+        if any(name.startswith("@") for name in (*names, *self.output_attributes, *self.private)):
             raise ValueError("names of columns may not begin with '@': such columns are ours")
         if "" in self.output_attributes:
             raise ValueError("output_attributes may not name a column ''")
@@ -120,6 +122,11 @@ class Records(Value):
         if side == "Output":
             return self.output_attributes
         return {"": self.features_attribute} if self.features_attribute else {}
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that have a name before a record is read."""
+        return (*self.output_names, *self.input_names, *self.output_attributes, *self.custom_attributes)
 
 
 class Capture(Records):
@@ -313,6 +320,22 @@ class Endpoint(Value):
         return self
 
     @model_validator(mode="after")
+    def _hides_no_column_that_is_measured(self) -> Self:
+        for name, settings in self.configured().items():
+            if getattr(settings, "private", None):
+                raise ValueError(
+                    f"monitors.{name}.private hides columns of a table from {name} alone; in an endpoint write "
+                    "capture.private, which hides them from every monitor and everything that is stored"
+                )
+            for column in getattr(settings, "plain", ()):
+                if column in self.capture.private:
+                    raise ValueError(
+                        f"capture.private: {column!r} cannot be hidden, monitors.{name} measures its cells; "
+                        "take it out of one of the two"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _tells_apart_what_it_compares(self) -> Self:
         compare = getattr(self.configured().get("model_quality"), "compare", None)
         if compare and compare.by == "variant" and self.capture.layout != "variants":
@@ -385,8 +408,10 @@ class Endpoint(Value):
 
 
 def on_a_table(settings: type[Value]) -> type[Value]:
-    """A monitor's settings, the table's format and the model, for ``--config`` of the command line."""
+    """A monitor's settings, the table's format, private columns and the model, for ``--config`` of the command line."""
     more: dict[str, Any] = {"dataset_format": (DatasetFormat | None, None), "model": (Model | None, None)}
+    if "private" not in settings.model_fields:
+        more["private"] = Records.__annotations__["private"], Field(default_factory=dict)
     return create_model(f"{settings.__name__}OnATable", __base__=settings, **more)
 
 

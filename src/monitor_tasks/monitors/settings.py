@@ -102,6 +102,11 @@ class DataQualitySettings(Value):
     duplicate_rows_threshold: float = Field(0.01, ge=0, le=1)
     """By how much the share of repeated rows may grow."""
 
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The columns whose cells are numbers to it, and cannot be hashes."""
+        return (*self.predictions.probabilities, *(self.predictions.interval or ()))
+
 
 ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
 """SageMaker's names of what is predicted."""
@@ -217,6 +222,13 @@ class ModelQualitySettings(Value):
     judged_estimates: tuple[str, ...] = ()
     """Metrics whose estimate is judged too, without waiting for labels: ``accuracy``; none unless it is named."""
 
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The columns of predictions and labels, and those that are cut: they cannot be hashes."""
+        named = (self.inference_attribute, self.probability_attribute, self.ground_truth_attribute)
+        cut = (one.name for one in self.segments if one.cuts)
+        return (*(name for name in named if name), *self.class_probability_attributes.values(), *cut)
+
 
 class Facet(Value):
     """A group of rows whose outcomes are compared with those of all others."""
@@ -259,6 +271,11 @@ class BiasSettings(Value):
     """With fewer labelled rows in the group or outside it, the group is undecided."""
     rule: Rule = "observed"
     """``observed``: farther from 0 than the baseline is a violation; ``interval``: unless chance explains it."""
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The columns of predictions and labels, and the facets whose values are named: they cannot be hashes."""
+        return (self.label, self.predicted_label, *(one.name for one in self.facets if one.value_or_threshold))
 
     @model_validator(mode="after")
     def _intersections_name_facets(self) -> Self:
