@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from monitor_tasks import replaying, restating, tasks, tuning
+from monitor_tasks import cleaning, replaying, restating, tasks, tuning
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
 from monitor_tasks.io.addresses import private_key
@@ -21,6 +21,7 @@ from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.pages.replayed import replay_page, replay_table, tuning_table
 from monitor_tasks.pages.terminal import (
     ReadingProgress,
+    cleaning_table,
     comparison_table,
     graded,
     history_table,
@@ -34,7 +35,7 @@ from monitor_tasks.site import Site, load_endpoint, opened
 from monitor_tasks.staging import label_names, pin_baseline
 from monitor_tasks.value import UserError, Value
 from monitor_tasks.verdict import Action, Permission
-from monitor_tasks.window import Window, format_time, parse_time
+from monitor_tasks.window import Window, format_time, now, parse_time
 
 app = typer.Typer(help="The open model monitor, without Airflow.", no_args_is_help=True, pretty_exceptions_enable=False)
 out = Console()
@@ -327,6 +328,25 @@ def pin(
     since = _time(start) if start else site.endpoint.start_date
     baseline_id = pin_baseline(site, monitor, files, since)
     out.print(f"from {format_time(since)} on {site.name} is judged by baseline {baseline_id}", soft_wrap=True)
+    return 0
+
+
+@verb
+def clean(
+    endpoint: Yaml,
+    apply: Annotated[bool, typer.Option("--apply", help="Remove it; without this, only say what would go.")] = False,
+    at: Annotated[str | None, typer.Option(help="As of this moment, in UTC; left out: now.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Remove what is past the time that the endpoint's retention gives it; without --apply, only show it."""
+    site, moment = Site(_endpoint(endpoint)), _time(at) if at else now()
+    found = cleaning.plan(site, moment)
+    if apply:
+        cleaning.clean(site, found, moment)
+    if as_json:
+        out.print_json(data=found.told)
+    else:
+        out.print(cleaning_table(found.told, apply))
     return 0
 
 

@@ -11,8 +11,9 @@ from pydantic import AfterValidator, AliasChoices, Field, create_model, model_va
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.monitors.settings import MONITORS, NAME
 from monitor_tasks.policy import Policy, Severity
+from monitor_tasks.retention import Retention
 from monitor_tasks.value import Address, Value
-from monitor_tasks.window import Schedule, Window, parse_duration
+from monitor_tasks.window import Schedule, Window, format_duration, parse_duration
 
 
 def _is_schedule(text: str) -> str:
@@ -179,6 +180,12 @@ class GroundTruth(Value):
             raise ValueError("start_time_offset and end_time_offset go together, as -P8D and -P1D: a span of the past")
         return self
 
+    @property
+    def longest_wait(self) -> timedelta:
+        """How long after its end a window's rows may still be laid beside labels."""
+        back = parse_duration(self.start_time_offset) if self.start_time_offset else timedelta()
+        return max(parse_duration(self.label_horizon), -back)
+
 
 class Model(Value):
     """The model behind the endpoint."""
@@ -307,6 +314,8 @@ class Endpoint(Value):
     alerts: Annotated[tuple[Target, ...], AfterValidator(_tell_apart)] = ()
     """Who is told when an episode of violations begins and ends, and when a check fails."""
     emit: Emit = Emit()
+    retention: Retention = Retention()
+    """How long what was stored of a window is kept; ``monitor-tasks clean`` removes what is past it."""
     aws_conn_id: str | None = Field(None, pattern=r"^[\w.-]{1,200}$")
     """The Airflow connection whose credentials open the addresses; never a secret itself."""
     owner: str = ""
@@ -333,6 +342,16 @@ class Endpoint(Value):
                         f"capture.private: {column!r} cannot be hidden, monitors.{name} measures its cells; "
                         "take it out of one of the two"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_rows_as_long_as_labels_may_come(self) -> Self:
+        rows, truth = self.retention.of("rows"), self.ground_truth
+        if rows and truth and rows < truth.longest_wait:
+            raise ValueError(
+                f"retention.rows: {self.retention.rows} is shorter than labels may take "
+                f"({format_duration(truth.longest_wait)}, by ground_truth); keep the rows longer"
+            )
         return self
 
     @model_validator(mode="after")
