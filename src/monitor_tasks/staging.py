@@ -19,10 +19,10 @@ from monitor_tasks.window import HOUR, Window, parse_duration
 
 
 def label_names(endpoint: Endpoint) -> tuple[str, ...]:
-    """The columns under which the monitors look for the label."""
-    keys = {"model_quality": "ground_truth_attribute", "bias": "label"}
-    named = [getattr(one, keys[name]) for name, one in endpoint.configured().items() if name in keys]
-    return tuple(dict.fromkeys(named))
+    """The columns under which the monitors look for the label: what the setting says that is called ``label``."""
+    keys = {"model_quality": "ground_truth_attribute"}
+    named = [getattr(one, keys.get(name, "label"), "") for name, one in endpoint.configured().items()]
+    return tuple(dict.fromkeys(filter(None, named)))
 
 
 def label_objects(site: Site, span: Window) -> list[Any]:

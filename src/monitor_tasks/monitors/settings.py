@@ -1,5 +1,6 @@
 """What each monitor's section of an endpoint's YAML may say, and the table of all monitors."""
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -367,6 +368,26 @@ class Registration(NamedTuple):
         return getattr(import_module(module), name)(settings)
 
 
+def registered(paths: str) -> tuple[Registration, ...]:
+    """Monitors of one's own, each named as ``module:REGISTRATION``, with commas between them.
+
+    Raises:
+        ImportError: one is not there.
+        TypeError: it is no registration.
+    """
+    found = []
+    for path in filter(None, (path.strip() for path in paths.split(","))):
+        module, _, name = path.partition(":")
+        try:
+            row = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ImportError(f"MONITOR_TASKS_MONITORS: {path}: {error}; write it as module:REGISTRATION") from error
+        if not isinstance(row, Registration):
+            raise TypeError(f"MONITOR_TASKS_MONITORS: {path}: is a {type(row).__name__}, expected a Registration")
+        found.append(row)
+    return tuple(found)
+
+
 MONITORS = {
     row.name: row
     for row in (
@@ -392,5 +413,6 @@ MONITORS = {
             "monitor_tasks.monitors.attribution:Attribution",
             AttributionSettings,
         ),
+        *registered(os.environ.get("MONITOR_TASKS_MONITORS", "")),
     )
 }
