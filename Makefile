@@ -18,7 +18,7 @@ unexport UV_PYTHON
 # The machine's own certificates where it has some: behind a company's proxy no others are trusted.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/*.pem /etc/ssl/cert.pem /etc/pki/tls/certs/*.crt),1,0)
 
-.PHONY: help install demo up test test-long lint format bench clean
+.PHONY: help install demo up test test-long lint format sbom latest bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,19 +46,29 @@ test: $(READY) ## run the tests and doctests (ARGS="-k window" picks some)
 test-long: $(READY) ## run the tests marked long
 	@$(RUN) pytest -m long $(ARGS)
 
+# What runs at a user's: bandit and the SBOM look at it.
+SHIPPED := src dags config $(wildcard plugins)
+
 lint: $(READY) ## check style, format, types and who imports what
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
 	@$(VENV)/bin/lint-imports
+	@$(RUN) bandit --quiet --configfile pyproject.toml --recursive $(SHIPPED)
 
 format: $(READY) ## put the code into form
 	@$(RUN) ruff check --fix
 	@$(RUN) ruff format
 
+sbom: $(READY) ## write what is in the lock, with licences and hashes, to build/sbom.cdx.json (CycloneDX)
+	@$(RUN) scripts.packages
+
+latest: $(READY) ## resolve the newest versions for the oldest and the newest Python, and run the tests with them (in .latest)
+	@$(RUN) scripts.latest $(ARGS)
+
 bench: $(READY) ## measure speed and memory against peers (ARGS=peers: against other libraries, installed in .peers)
 	@$(RUN) benchmarks $(ARGS)
 
 clean: ## remove .venv, the demo's folder and every cache
-	rm -rf $(VENV) .peers .demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .peers .latest .demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

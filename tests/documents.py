@@ -16,10 +16,11 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _documents() -> Mapping[str, Callable[[], str]]:
+    from scripts.packages import page as licences
     from tests.conformance.page import text as conformance
     from tests.monitors.expectations.page import text as expectations
 
-    return {"conformance.md": conformance, "expectations.md": expectations}
+    return {"conformance.md": conformance, "expectations.md": expectations, "licences.md": licences}
 
 
 if __name__ == "__main__":

@@ -49,6 +49,10 @@ Labels = dict[str, str]
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
+    return traffic(tmp_path)
+
+
+def traffic(tmp_path: Path) -> Path:
     """Three hours of traffic that a model answers well, and a reference."""
     random = Random(7)
     (tmp_path / "endpoint.yaml").write_text(ENDPOINT)

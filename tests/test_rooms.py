@@ -20,7 +20,7 @@ CONTRACTS = {
 }
 VERBS = {
     *("tasks", "comparing", "restating", "retraining", "replaying", "tuning", "remembered", "staging", "intake"),
-    *("rehearsing", "indexing", "reading"),
+    *("rehearsing", "indexing", "reading", "cleaning"),
     *("judging", "on_tables", "explaining", "dialects", "sending", "site", "cli"),
     *("dashboard", "serving"),
 }

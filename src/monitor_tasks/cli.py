@@ -12,15 +12,17 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from monitor_tasks import indexing, reading, replaying, restating, tasks, tuning
+from monitor_tasks import cleaning, indexing, reading, replaying, restating, tasks, tuning
 from monitor_tasks.configuration import read_yaml, write_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
+from monitor_tasks.io.addresses import private_key
 from monitor_tasks.io.store import Missing, Store, home, open_object
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.pages.migrated import head_lines, lost_table, rehearsal_table
 from monitor_tasks.pages.replayed import replay_page, replay_table, tuning_table
 from monitor_tasks.pages.terminal import (
     ReadingProgress,
+    cleaning_table,
     comparison_table,
     coverage_table,
     graded,
@@ -37,7 +39,7 @@ from monitor_tasks.site import Site, load_endpoint, load_endpoints, opened
 from monitor_tasks.staging import pin_baseline
 from monitor_tasks.value import UserError, Value
 from monitor_tasks.verdict import Action, Permission
-from monitor_tasks.window import Window, format_time, parse_time
+from monitor_tasks.window import Window, format_time, now, parse_time
 
 app = typer.Typer(help="The open model monitor, without Airflow.", no_args_is_help=True, pretty_exceptions_enable=False)
 out = Console()
@@ -459,6 +461,25 @@ def rehearse(
 
 
 @verb
+def clean(
+    endpoint: Yaml,
+    apply: Annotated[bool, typer.Option("--apply", help="Remove it; without this, only say what would go.")] = False,
+    at: Annotated[str | None, typer.Option(help="As of this moment, in UTC; left out: now.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Remove what is past the time that the endpoint's retention gives it; without --apply, only show it."""
+    site, moment = Site(_endpoint(endpoint)), _time(at) if at else now()
+    found = cleaning.plan(site, moment)
+    if apply:
+        cleaning.clean(site, found, moment)
+    if as_json:
+        out.print_json(data=found.told)
+    else:
+        out.print(cleaning_table(found.told, apply))
+    return 0
+
+
+@verb
 def schema() -> int:
     """Print the JSON Schema of an endpoint's YAML."""
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
@@ -562,7 +583,15 @@ def _table_and_settings(table: str, monitor: str, config: Path | None) -> Iterat
     format_: DatasetFormat | None = settings.dataset_format
     with opened(table) as file:
         rows = Stored.in_file(file, table, *(format_.reading if format_ else (None, True)))
-        yield settings, rows
+        yield settings, rows if monitor == "data_quality" else _hidden(rows, settings.private)
+
+
+def _hidden(rows: Any, private: Mapping[str, Any]) -> Any:
+    """A table without what nobody may read; data quality hides it by itself."""
+    from monitor_tasks.tables.private import hidden, hiding
+
+    known = hiding(rows.column_names, private, rows.column_names)
+    return rows.changed(partial(hidden, private=known, key=private_key())) if known else rows
 
 
 def _staged(monitor: str, rows: Any, settings: Any, known: Any = None) -> Any:

@@ -39,13 +39,15 @@ class Seen(NamedTuple):
 
 
 def suggested_files(name: str, monitor: Any, seen: Seen) -> Files:
-    """SageMaker's statistics and suggested constraints of a table."""
+    """SageMaker's statistics and suggested constraints of a table; none of a monitor that it does not know."""
+    if name not in _SUGGESTED:
+        return {}
     return _SUGGESTED[name](monitor, seen, in_order(monitor.suggest([seen.profile]), seen.columns))
 
 
 def violation_files(name: str, findings: Sequence[Finding]) -> Files:
     """SageMaker's list of violations; Clarify's monitors write none where there is none."""
-    content = _VIOLATIONS[name](findings)
+    content = _VIOLATIONS[name](findings) if name in _VIOLATIONS else None
     return {} if content is None else {VIOLATIONS: content}
 
 
@@ -54,6 +56,8 @@ def obeying(name: str, ours: tuple[Constraint, ...], file: Callable[[str], bytes
 
     What the file says as we would write it stays ours; what a user took out there is gone.
     """
+    if name not in _CONSTRAINTS:
+        return ours
     where, read, write = _CONSTRAINTS[name]
     content = file(where)
     if not content or (ours and write is None):

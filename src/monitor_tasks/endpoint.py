@@ -1,7 +1,7 @@
 """Endpoint: what is watched, from one YAML. Imports nothing heavy."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
@@ -11,8 +11,9 @@ from pydantic import AfterValidator, AliasChoices, Field, create_model, model_va
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.monitors.settings import MONITORS, NAME
 from monitor_tasks.policy import Policy, Severity
+from monitor_tasks.retention import Retention
 from monitor_tasks.value import Address, Value
-from monitor_tasks.window import Schedule, Window, parse_duration
+from monitor_tasks.window import Schedule, Window, format_duration, parse_duration
 
 
 def _is_schedule(text: str) -> str:
@@ -102,6 +103,8 @@ class Records(Value):
     """Columns of a JSON output, each with its JMESPath: ``{score: "predictions[*].score"}``."""
     custom_attributes: tuple[str, ...] = ()
     """Custom attributes that are columns too: ``latency_ms`` reads ``latency_ms=12.5``."""
+    private: Mapping[str, Literal["hash", "drop"]] = Field(default_factory=dict)
+    """Columns whose cells are hashed (``MONITOR_TASKS_PRIVATE_KEY``) or left out before anything is stored."""
     limits: Limits = Limits()
 
     @model_validator(mode="after")
@@ -109,7 +112,7 @@ class Records(Value):
         names = [*self.output_names, *self.input_names, *self.custom_attributes]
         if len(set(names)) < len(names):
             raise ValueError("input_names, output_names and custom_attributes may not name a column twice")
-        if any(name.startswith("@") for name in (*names, *self.output_attributes)):
+        if any(name.startswith("@") for name in (*names, *self.output_attributes, *self.private)):
             raise ValueError("names of columns may not begin with '@': such columns are ours")
         if "" in self.output_attributes:
             raise ValueError("output_attributes may not name a column ''")
@@ -120,6 +123,11 @@ class Records(Value):
         if side == "Output":
             return self.output_attributes
         return {"": self.features_attribute} if self.features_attribute else {}
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that have a name before a record is read."""
+        return (*self.output_names, *self.input_names, *self.output_attributes, *self.custom_attributes)
 
 
 class Capture(Records):
@@ -187,6 +195,12 @@ class GroundTruth(Value):
         if len(offsets) == 1 or (offsets and not offsets[0] < offsets[1] <= timedelta()):
             raise ValueError("start_time_offset and end_time_offset go together, as -P8D and -P1D: a span of the past")
         return self
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """How long after its end a window's rows may still be laid beside labels."""
+        back = parse_duration(self.start_time_offset) if self.start_time_offset else timedelta()
+        return max(parse_duration(self.label_horizon), -back)
 
 
 class Model(Value):
@@ -318,6 +332,8 @@ class Endpoint(Value):
     alerts: Annotated[tuple[Target, ...], AfterValidator(_tell_apart)] = ()
     """Who is told when an episode of violations begins and ends, and when a check fails."""
     emit: Emit = Emit()
+    retention: Retention = Retention()
+    """How long what was stored of a window is kept; ``monitor-tasks clean`` removes what is past it."""
     aws_conn_id: str | None = Field(None, pattern=r"^[\w.-]{1,200}$")
     """The Airflow connection whose credentials open the addresses; never a secret itself."""
     owner: str = ""
@@ -328,6 +344,32 @@ class Endpoint(Value):
         truth, capture = self.ground_truth, self.capture
         if truth and truth.merged_records and not (capture.output_names and capture.input_names):
             raise ValueError("ground_truth.merged_records needs capture.output_names and capture.input_names")
+        return self
+
+    @model_validator(mode="after")
+    def _hides_no_column_that_is_measured(self) -> Self:
+        for name, settings in self.configured().items():
+            if getattr(settings, "private", None):
+                raise ValueError(
+                    f"monitors.{name}.private hides columns of a table from {name} alone; in an endpoint write "
+                    "capture.private, which hides them from every monitor and everything that is stored"
+                )
+            for column in getattr(settings, "plain", ()):
+                if column in self.capture.private:
+                    raise ValueError(
+                        f"capture.private: {column!r} cannot be hidden, monitors.{name} measures its cells; "
+                        "take it out of one of the two"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_rows_as_long_as_labels_may_come(self) -> Self:
+        rows, truth = self.retention.of("rows"), self.ground_truth
+        if rows and truth and rows < truth.longest_wait:
+            raise ValueError(
+                f"retention.rows: {self.retention.rows} is shorter than labels may take "
+                f"({format_duration(truth.longest_wait)}, by ground_truth); keep the rows longer"
+            )
         return self
 
     @model_validator(mode="after")
@@ -405,8 +447,10 @@ class Endpoint(Value):
 
 
 def on_a_table(settings: type[Value]) -> type[Value]:
-    """A monitor's settings, the table's format and the model, for ``--config`` of the command line."""
+    """A monitor's settings, the table's format, private columns and the model, for ``--config`` of the command line."""
     more: dict[str, Any] = {"dataset_format": (DatasetFormat | None, None), "model": (Model | None, None)}
+    if "private" not in settings.model_fields:
+        more["private"] = Records.__annotations__["private"], Field(default_factory=dict)
     return create_model(f"{settings.__name__}OnATable", __base__=settings, **more)
 
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from monitor_tasks.endpoint import Capture, DatasetFormat
+from monitor_tasks.io.addresses import private_key
 from monitor_tasks.io.content import digest, digest_of
 from monitor_tasks.io.store import Credentials, Missing, Refused, Store, list_objects, open_object, roots
 from monitor_tasks.tables.captured import Source
@@ -16,6 +17,7 @@ from monitor_tasks.tables.hooks import hook_of
 from monitor_tasks.tables.ledger import Ledger
 from monitor_tasks.tables.lines import Object
 from monitor_tasks.tables.manifests import Manifest, Pair, is_manifest, pairs, read_manifest
+from monitor_tasks.tables.private import fingerprint
 from monitor_tasks.tables.readings import Span
 from monitor_tasks.tables.streamed import Writing
 from monitor_tasks.tables.transforms import Making, tabled, transformed
@@ -45,7 +47,8 @@ class Intake(NamedTuple):
     def inputs(self) -> dict[str, str]:
         """All that the captured table is a function of, beside settings and window."""
         found = {f"object {name}": sha256 for name, sha256 in self.hashes.items()}
-        return {**found, "preprocessor": digest(self.script)} if self.script else found
+        found |= {"preprocessor": digest(self.script)} if self.script else {}
+        return found | fingerprint(self.settings.private, private_key())
 
     def source(self, opened: Callable[[Object], Object] = lambda one: one) -> Source:
         """What is ingested; the script is run now. `opened` may put something between an object and its reader."""

@@ -27,7 +27,7 @@ from monitor_tasks.profiles.sketch import profile_and_block
 from monitor_tasks.report import ESTIMATED, Estimate, Finding, ModelCard, Report, State, judge, tried
 from monitor_tasks.tables.files import Stored
 from monitor_tasks.tables.predictions import ADDED, with_uncertainty
-from monitor_tasks.tables.private import hidden
+from monitor_tasks.tables.private import hidden, hiding
 from monitor_tasks.tables.sampling import parted
 from monitor_tasks.value import UserError, Value
 
@@ -123,13 +123,7 @@ def _prepared(table: Stored, settings: DataQualitySettings, known: Sequence[str]
     Raises:
         UserError: a private column may be there under another name than one of those that are `known`.
     """
-    private, asked = settings.private, settings.predictions
-    lost, strange = {*private} - {*table.column_names}, {*table.column_names} - {*known} - {*private}
-    if lost and strange:
-        raise UserError(
-            f"private: no column is called {min(lost)!r}, so it cannot be hidden; the columns are called "
-            f"{', '.join(table.column_names)}: name the captured cells in capture.input_names and output_names"
-        )
+    private, asked = hiding(table.column_names, settings.private, known), settings.predictions
     if not private and asked == PredictionSettings():
         return table
     key = private_key()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from tempfile import TemporaryDirectory, TemporaryFile, gettempdir
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
@@ -12,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor_tasks.endpoint import Records
+from monitor_tasks.io.addresses import private_key
 from monitor_tasks.io.errors import as_ours
-from monitor_tasks.tables.captured import Source, capture
+from monitor_tasks.tables.captured import Source, capture, features
 from monitor_tasks.tables.files import Stored, table_bytes, write_table
 from monitor_tasks.tables.label_lines import LabelLines
 from monitor_tasks.tables.labelled import Awaiting, Meeting, bounded, meet, merged_records
@@ -21,6 +23,7 @@ from monitor_tasks.tables.labelled import merge as merge_rows
 from monitor_tasks.tables.labels import LABELS, Truths, gather, hours_of
 from monitor_tasks.tables.ledger import Ledger, quarantine_line
 from monitor_tasks.tables.lines import Object
+from monitor_tasks.tables.private import hidden, hiding
 from monitor_tasks.tables.readings import Span
 from monitor_tasks.tables.sampling import halves
 from monitor_tasks.value import STORED, UserError
@@ -46,9 +49,10 @@ def ingested(
         try:
             spill, table, quarantine = (opened.enter_context(TemporaryFile()) for _ in range(3))
             found = capture(source, settings, span, spill, watch)
-            write_table(found.batches(), found.schema, table)
+            hide = _hiding(found.schema.empty_table(), settings)
+            write_table(map(hide, found.batches()), hide(found.schema.empty_table()).schema, table)
             for one in found.quarantine():
-                quarantine.write(quarantine_line(one))
+                quarantine.write(quarantine_line(one.without_its_text() if settings.private else one))
             quarantine.flush()
         except OSError as error:
             raise as_ours(gettempdir(), error) from error
@@ -58,6 +62,21 @@ def ingested(
             "quarantine.jsonl": quarantine,
         }
         yield found.ledger, files
+
+
+def _hiding(captured: pa.Table, settings: Records) -> Callable[[pa.Table], pa.Table]:
+    """What hides the private columns of captured rows.
+
+    Raises:
+        UserError: a private column has another name, or nothing keys its hashes.
+    """
+    key = private_key()
+    if "hash" in settings.private.values() and not key:
+        raise UserError(
+            "capture.private: MONITOR_TASKS_PRIVATE_KEY is not set, so anyone could try what a hash is the hash of; "
+            "set it for every process that ingests, or drop the columns"
+        )
+    return partial(hidden, private=hiding(features(captured).column_names, settings.private, settings.named), key=key)
 
 
 class GroundTruth(NamedTuple):

@@ -9,18 +9,19 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from monitor_tasks import tasks
 from monitor_tasks.io.content import digest_of
-from monitor_tasks.io.executions import Execution, newest, read_artifact, read_manifest
+from monitor_tasks.io.executions import Execution, newest, read_artifact, read_manifest, removed_from
 from monitor_tasks.io.store import Exists, hour_folder
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.site import Site
 from monitor_tasks.staging import awaiting, label_inputs, label_objects, labelled, labels_in, merged
 from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Permission, Verdict
-from monitor_tasks.window import Window
+from monitor_tasks.window import HOUR, Window, parse_time
 
 PLAN, TOUCHED = "ground_truth.json", "touched.parquet"
 REPLACED = Permission(retraining=False, because="the model was replaced after this window")
@@ -151,6 +152,24 @@ def grades(site: Site) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def waiting_for_labels(site: Site) -> set[Window]:
+    """The windows whose rows the next meeting reads, where labels have come that were not met yet."""
+    former = newest(site.store, _folder(site))
+    windows = _awaited(site, former) if former else {}
+    if not former or not windows:
+        return set()
+    known = read_manifest(site.store, former).inputs
+    objects = label_objects(site, Window(min(windows).start, max(windows).end))
+    is_met = all(f"object {one.name}" in known for one in objects)
+    return set() if is_met else {*windows, *_neighbours(site, windows)}
+
+
+def hour_of_plan(site: Site, plan: str) -> datetime | None:
+    """The end of the newest hour of labels that a plan knows; None where its labels lie in no hours."""
+    hour = _newest_hour(site, plan)
+    return parse_time("{}-{}-{}T{}:00:00Z".format(*hour.split("/"))) + HOUR if hour else None
+
+
 HEADLINES = ("auc", "accuracy", "rmse")
 """The metric that a row of history shows where it was judged; else the first one that was."""
 
@@ -212,7 +231,12 @@ def _awaited(site: Site, former: str) -> dict[Window, Judged]:
     since = min(_newest_hour(site, former), hour_folder(windows[-1].end)) if windows else ""
     chosen = [one for one in windows if awaiting(site, one, {}).stop > since or str(one) in known]
     found = {one: _judged(site, one) for one in chosen}
-    return {one: judged for one, judged in found.items() if judged is not None}
+    return {one: judged for one, judged in found.items() if judged and _has_rows(site, judged.captured)}
+
+
+def _has_rows(site: Site, captured: str) -> bool:
+    """Whether the rows are there: those that retention has removed wait for no label."""
+    return "captured.parquet" not in removed_from(site.store, captured)
 
 
 def _newest_hour(site: Site, former: str) -> str:
@@ -228,7 +252,7 @@ def _neighbours(site: Site, windows: Iterable[Window]) -> dict[Window, str]:
     start = awaiting(site, min(own), {}).start
     near = [one for one in site.windows("captured") if one not in own and awaiting(site, one, {}).stop > start]
     found = {one: newest(site.store, site.folder("captured", one)) for one in near}
-    return {one: key for one, key in found.items() if key}
+    return {one: key for one, key in found.items() if key and _has_rows(site, key)}
 
 
 def _unsettled(site: Site, plan: str) -> frozenset[str]:

@@ -25,6 +25,8 @@ TOLD = (Action.ALERT, Action.RETRAIN)
 """What somebody is told of."""
 OLDEST = timedelta(days=14)
 """CloudWatch takes no metrics that are older."""
+CLOUDWATCH = ("data_quality", "model_quality", "bias", "attribution")
+"""The monitors whose numbers have names in CloudWatch."""
 WITH_SCRIPTS = ("data_quality", "model_quality")
 """The monitors that SageMaker runs a postprocess script after."""
 LISTED = 100
@@ -177,7 +179,7 @@ Sink = tuple[str, str, Callable[[], str]]
 def _sinks(site: Site, found: Judged, options: Options, lineage: Any) -> Iterator[Sink]:
     settings = site.endpoint.emit
     if settings.cloudwatch:
-        for name in found.reports:
+        for name in (one for one in found.reports if one in CLOUDWATCH):
             yield "cloudwatch", f"{name}-{_revision(found, name)}", partial(_publish, site, found, name, options)
     if settings.eventbridge:
         yield "eventbridge", found.revision, partial(_put_event, site, found, settings.eventbridge, options)

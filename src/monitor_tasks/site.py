@@ -23,6 +23,7 @@ from monitor_tasks.io.executions import (
     read_artifact_to,
     read_log,
     read_manifest,
+    told_if_removed,
 )
 from monitor_tasks.report import ModelCard, Report
 from monitor_tasks.value import UserError, read_stored
@@ -74,7 +75,7 @@ class Site:
         """
         from monitor_tasks.tables.files import Stored
 
-        with self.store.ranged(key.removesuffix(MANIFEST) + name) as file:
+        with told_if_removed(self.store, key, name), self.store.ranged(key.removesuffix(MANIFEST) + name) as file:
             yield from Stored.in_file(file, name).batches(columns)
 
     def table(self, key: str, name: str = "captured.parquet") -> Any:
@@ -161,6 +162,10 @@ class Site:
         append(
             self.store, f"{self.name}/{what}/pins", lambda pins: None if pin in pins or (pins and not start) else pin
         )
+
+    def handed_over(self, episode: str) -> Window:
+        """The window that an episode was handed over to retraining by."""
+        return Window.parse(json.loads(self.store.get(self.evidence_key(episode)))["window"])
 
     def evidence_key(self, episode: str) -> str:
         """Where the evidence of an episode's retraining lies."""

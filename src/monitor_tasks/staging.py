@@ -21,10 +21,10 @@ Files = Mapping[str, bytes]
 
 
 def label_names(endpoint: Endpoint) -> tuple[str, ...]:
-    """The columns under which the monitors look for the label."""
-    keys = {"model_quality": "ground_truth_attribute", "bias": "label"}
-    named = [getattr(one, keys[name]) for name, one in endpoint.configured().items() if name in keys]
-    return tuple(dict.fromkeys(named))
+    """The columns under which the monitors look for the label: what the setting says that is called ``label``."""
+    keys = {"model_quality": "ground_truth_attribute"}
+    named = [getattr(one, keys.get(name, "label"), "") for name, one in endpoint.configured().items()]
+    return tuple(dict.fromkeys(filter(None, named)))
 
 
 def label_objects(site: Site, span: Window) -> list[Any]:
@@ -141,6 +141,20 @@ def _until_labelled(settings: GroundTruth, span: Window) -> Window:
 def hash_of(value: Value) -> str:
     """Hash of all that a value says, but for where things lie."""
     return digest(json.dumps(without_addresses(value), sort_keys=True).encode())
+
+
+def hidden_as_captured(site: Site, rows: Any, source: str) -> tuple[Any, str]:
+    """The rows of a reference with the private columns hidden as in captured rows, and the hash of what they are."""
+    from monitor_tasks.io.addresses import private_key
+    from monitor_tasks.tables.private import POSITION, fingerprint, hidden, hiding
+
+    private, key = site.endpoint.capture.private, private_key()
+    if not private:
+        return rows, source
+    names = [name for name in rows.column_names if not POSITION.fullmatch(name)]
+    known = hiding(rows.column_names, private, names)
+    told = {"source": source, "private": dict(private), **fingerprint(private, key)}
+    return rows.changed(partial(hidden, private=known, key=key)), digest(json.dumps(told, sort_keys=True).encode())
 
 
 def suggested_baseline(
@@ -263,8 +277,18 @@ def given(site: Site, settings: Value) -> dict[str, str]:
 
 
 def expected_columns(site: Site, model: ModelCard) -> tuple[str, ...]:
-    """The columns that the model expects, in order."""
-    return model.features or site.endpoint.capture.input_names
+    """The columns that the model expects, in order.
+
+    Raises:
+        UserError: one of them is hidden.
+    """
+    names = model.features or site.endpoint.capture.input_names
+    if lost := next((name for name in names if name in site.endpoint.capture.private), ""):
+        raise UserError(
+            f"{site.name}: capture.private hides {lost!r}, which the model needs to see; take it out of there, "
+            "or name the model's features under model.features, or leave attribution and retraining out"
+        )
+    return names
 
 
 def loaded(site: Site, model: ModelCard) -> Any:

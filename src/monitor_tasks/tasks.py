@@ -17,6 +17,7 @@ from monitor_tasks.staging import (
     coverage,
     given,
     hash_of,
+    hidden_as_captured,
     judged,
     label_inputs,
     label_names,
@@ -179,7 +180,7 @@ def _reference(site: Site, window: Window, captured: str) -> Iterator[tuple[Any,
     if reference is not None:
         written = reference.dataset_format.reading if reference.dataset_format else (None, True)
         with opened(reference.dataset, site.credentials) as file:
-            yield Stored.in_file(file, reference.dataset, *written), digest(file)
+            yield hidden_as_captured(site, Stored.in_file(file, reference.dataset, *written), digest(file))
         return
     labelled = merge_labels(site, window, captured) if label_names(site.endpoint) else ""
     with site.stored(labelled or captured, "labelled.parquet" if labelled else "captured.parquet") as table:

@@ -3,22 +3,25 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 from monitor_tasks.io.content import Content, digest
 from monitor_tasks.io.index import note_change
 from monitor_tasks.io.store import Exists, Missing, Store, hour_folder
+from monitor_tasks.retention import Removed, Taken
 from monitor_tasks.value import Artifact, UserError
 from monitor_tasks.window import Window, format_duration
 
 __all__ = [
-    "MANIFEST", "Execution", "Manifest", "append", "digest", "folder_of", "last_number", "newest",
-    "numbered", "place_of", "read_artifact", "read_artifact_to", "read_log", "read_manifest", "revision_of",
+    "MANIFEST", "REMOVED", "Execution", "Manifest", "append", "digest", "folder_of", "last_number", "newest",
+    "note_removed", "numbered", "place_of", "read_artifact", "read_artifact_to", "read_log", "read_manifest",
+    "removed_from", "revision_of", "told_if_removed",
 ]  # fmt: skip
 
 MANIFEST = "manifest.json"
+REMOVED = "removed.json"
 
 
 class Manifest(Artifact):
@@ -119,7 +122,8 @@ class Execution(NamedTuple):
 
     def _copy(self, key: str) -> None:
         """Puts what a revision shows into the window's folder, and takes away what it does not show."""
-        names = read_manifest(self.store, key).shown
+        gone = removed_from(self.store, key)
+        names = [name for name in read_manifest(self.store, key).shown if name not in gone]
         there = self.store.files(self.folder)
         for name in names:
             content = read_artifact(self.store, key, name)
@@ -193,6 +197,42 @@ def read_manifest(store: Store, key: str) -> Manifest:
     return Manifest.read(store.get(key), store.address_of(key))
 
 
+def removed_from(store: Store, manifest_key: str) -> dict[str, Taken]:
+    """What was removed of an execution, by name."""
+    key = manifest_key.removesuffix(MANIFEST) + REMOVED
+    try:
+        return Removed.read(store.get(key), store.address_of(key)).artifacts
+    except Missing:
+        return {}
+
+
+@contextlib.contextmanager
+def told_if_removed(store: Store, manifest_key: str, name: str) -> Iterator[None]:
+    """Reading an artifact that retention has removed is an error that says so.
+
+    Raises:
+        UserError: it was removed, when and why.
+    """
+    try:
+        yield
+    except Missing as error:
+        if taken := removed_from(store, manifest_key).get(name):
+            address = store.address_of(manifest_key.removesuffix(MANIFEST) + name)
+            raise UserError(
+                f"{address}: was removed by `monitor-tasks clean` at {taken.when} ({taken.because}); what it counted "
+                "stands in the window's reports; to read its rows again, run the window below another root"
+            ) from error
+        raise
+
+
+def note_removed(store: Store, folder: str, names: Mapping[str, str], when: str) -> None:
+    """Notes what is about to be removed from a folder, by name with the reason; what was noted before stays so."""
+    known = removed_from(store, f"{folder}/{MANIFEST}")
+    noted = {name: Taken(because=because, when=when) for name, because in names.items()} | known
+    if noted != known:
+        store.put(f"{folder}/{REMOVED}", Removed(artifacts=dict(sorted(noted.items()))).to_json())
+
+
 def read_artifact(store: Store, manifest_key: str, name: str) -> bytes:
     """One artifact of an execution, proven by its manifest.
 
@@ -215,9 +255,10 @@ def read_artifact_to(store: Store, manifest_key: str, name: str, file: BinaryIO)
     if expected is None:
         raise Missing(f"{store.address_of(manifest_key)}: names no artifact {name!r}")
     found = hashlib.sha256()
-    for piece in store.chunks(key):
-        found.update(piece)
-        file.write(piece)
+    with told_if_removed(store, manifest_key, name):
+        for piece in store.chunks(key):
+            found.update(piece)
+            file.write(piece)
     if found.hexdigest() != expected:
         raise UserError(
             f"{store.address_of(key)}: its sha256 is {found.hexdigest()[:12]}…, its manifest says {expected[:12]}…; "

@@ -1,5 +1,6 @@
 """What each monitor's section of an endpoint's YAML may say, and the table of all monitors."""
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -111,6 +112,11 @@ class DataQualitySettings(Value):
         if self.baseline_statistics and not self.baseline_constraints:
             raise ValueError("baseline_statistics needs baseline_constraints, which says what is checked")
         return self
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The columns whose cells are numbers to it, and cannot be hashes."""
+        return (*self.predictions.probabilities, *(self.predictions.interval or ()))
 
 
 ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
@@ -229,6 +235,13 @@ class ModelQualitySettings(Value):
     judged_estimates: tuple[str, ...] = ()
     """Metrics whose estimate is judged too, without waiting for labels: ``accuracy``; none unless it is named."""
 
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The columns of predictions and labels, and those that are cut: they cannot be hashes."""
+        named = (self.inference_attribute, self.probability_attribute, self.ground_truth_attribute)
+        cut = (one.name for one in self.segments if one.cuts)
+        return (*(name for name in named if name), *self.class_probability_attributes.values(), *cut)
+
 
 class Facet(Value):
     """A group of rows whose outcomes are compared with those of all others."""
@@ -273,6 +286,11 @@ class BiasSettings(Value):
     """With fewer labelled rows in the group or outside it, the group is undecided."""
     rule: Rule = "observed"
     """``observed``: farther from 0 than the baseline is a violation; ``interval``: unless chance explains it."""
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The columns of predictions and labels, and the facets whose values are named: they cannot be hashes."""
+        return (self.label, self.predicted_label, *(one.name for one in self.facets if one.value_or_threshold))
 
     @model_validator(mode="after")
     def _intersections_name_facets(self) -> Self:
@@ -366,6 +384,26 @@ class Registration(NamedTuple):
         return getattr(import_module(module), name)(settings)
 
 
+def registered(paths: str) -> tuple[Registration, ...]:
+    """Monitors of one's own, each named as ``module:REGISTRATION``, with commas between them.
+
+    Raises:
+        ImportError: one is not there.
+        TypeError: it is no registration.
+    """
+    found = []
+    for path in filter(None, (path.strip() for path in paths.split(","))):
+        module, _, name = path.partition(":")
+        try:
+            row = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ImportError(f"MONITOR_TASKS_MONITORS: {path}: {error}; write it as module:REGISTRATION") from error
+        if not isinstance(row, Registration):
+            raise TypeError(f"MONITOR_TASKS_MONITORS: {path}: is a {type(row).__name__}, expected a Registration")
+        found.append(row)
+    return tuple(found)
+
+
 MONITORS = {
     row.name: row
     for row in (
@@ -391,5 +429,6 @@ MONITORS = {
             "monitor_tasks.monitors.attribution:Attribution",
             AttributionSettings,
         ),
+        *registered(os.environ.get("MONITOR_TASKS_MONITORS", "")),
     )
 }

@@ -39,6 +39,18 @@ def ledger_table(ledger: Mapping[str, Any]) -> Group:
     return Group(table, *(f"quarantined because {reason}: {count}" for reason, count in ledger["reasons"].items()))
 
 
+def cleaning_table(told: Mapping[str, Any], done: bool) -> Group:
+    """What retention removes, by kind, and what stays although its time is over."""
+    removed, kept = told["removed"], Counter(told["kept"].values())
+    table = Table("kind", "artifacts", "windows", "of windows that end from", "to", "bytes")
+    for kind, one in removed.items():
+        table.add_row(kind, *(f"{cell:,}" if isinstance(cell, int) else escape(cell) for cell in one.values()))
+    total = sum(one["bytes"] for one in removed.values())
+    head = f"{total:,} bytes {'were removed' if done else 'would go; nothing is removed without --apply'}"
+    stays = (f"past its time, but kept: {count} windows, {because}" for because, count in kept.items())
+    return Group(*([table, head] if removed else ["nothing is past its time"]), *map(escape, stays))
+
+
 def report_table(report: Report) -> Group:
     """The status, what broke in plain words, and why others could not be decided."""
     counts = ", ".join(f"{len(report.having(state)):,} {state}" for state in State)

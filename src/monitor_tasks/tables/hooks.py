@@ -86,8 +86,9 @@ def hook_of(script: str, address: str, settings: Records) -> Hook:
     sys.modules[module.__name__] = module  # where dataclasses and pickles of the script look for it
     linecache.cache[address] = (len(script), None, script.splitlines(keepends=True), address)
     try:
+        code, names = compile(script, address, "exec"), vars(module)
         with redirect_stdout(sys.stderr):
-            exec(compile(script, address, "exec"), vars(module))  # noqa: S102 running it is what the user asks for
+            exec(code, names)  # nosec B102  # noqa: S102 running it is what the user asks for
     except (Exception, SystemExit) as error:
         told = f"{address}:{_line(error, address)}: does not run: {_message(error)}; mend the script"
         raise UserError(told) from error

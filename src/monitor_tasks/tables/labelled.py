@@ -256,7 +256,7 @@ def merged_records(rows: Stored, label: str, outputs: Sequence[str], inputs: Seq
             known = {"eventId": row["@event_id"], "inferenceId": row["@inference_id"]}
             known |= {"inferenceTime": format_time(row["@time"])}
             payloads = {
-                side: {"data": _csv([row[name] for name in names]), "encoding": "CSV", "mode": mode,
+                side: {"data": _csv([row.get(name) for name in names]), "encoding": "CSV", "mode": mode,
                        "observedContentType": "text/csv"}
                 for side, mode, names in sides
             }  # fmt: skip

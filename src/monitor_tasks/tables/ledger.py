@@ -55,6 +55,10 @@ class Quarantined(NamedTuple):
         """The record with a bounded excerpt of its text in which nothing can break a line or run as a formula."""
         return cls(place, reason.value, explanation, ascii(text[:EXCERPT].decode(errors="replace"))[1:-1])
 
+    def without_its_text(self) -> "Quarantined":
+        """Where it stands and why it is there, and nothing that may repeat one of its cells."""
+        return self._replace(explanation="", excerpt="")
+
 
 class Ledger:
     """Counts per object; every record has exactly one fate."""

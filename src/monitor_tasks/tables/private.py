@@ -1,12 +1,41 @@
 """Columns whose cells nobody may read: hashed, or left out, before anything is remembered of the rows."""
 
 import hmac
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import pyarrow as pa
 
+from monitor_tasks.value import UserError
+
 Hiding = Literal["hash", "drop"]
+POSITION = re.compile(r"_c\d+", re.ASCII)
+"""What a cell is called that has no name."""
+
+
+def hiding(columns: Sequence[str], private: Mapping[str, Hiding], known: Collection[str]) -> dict[str, Hiding]:
+    """How each of these columns is hidden; a private name also hides what bears it behind a prefix of ours.
+
+    >>> hiding(["pin", "input.pin", "score"], {"pin": "drop"}, ["score"])
+    {'pin': 'drop', 'input.pin': 'drop'}
+
+    Raises:
+        UserError: a private column may be there under another name than one of those that are `known`.
+    """
+    lost, strange = {*private} - {*columns}, {*columns} - {*known} - {*private}
+    if lost and strange:
+        raise UserError(
+            f"private: no column is called {min(lost)!r}, so it cannot be hidden; the columns are called "
+            f"{', '.join(columns)}: name the captured cells in capture.input_names and output_names"
+        )
+    names = {name: name if name in private else re.sub(r"^((input|attribute)\.)+", "", name) for name in columns}
+    return {column: private[name] for column, name in names.items() if name in private}
+
+
+def fingerprint(private: Mapping[str, Hiding], key: bytes) -> dict[str, str]:
+    """What tells a key from another, without telling the key: an input of all that is hidden by it."""
+    return {"private key": _digest("", key)} if private else {}
 
 
 def hidden(rows: pa.Table, private: Mapping[str, Hiding], key: bytes) -> pa.Table:

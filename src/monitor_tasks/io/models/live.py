@@ -24,7 +24,7 @@ from monitor_tasks.value import UserError
 SAGEMAKER = "sagemaker://"
 LIVE = (SAGEMAKER, "http://", "https://")
 """How addresses of live endpoints begin."""
-SECRET = "MONITOR_TASKS_AUTHORIZATION"  # noqa: S105 - the variable's name
+SECRET = "MONITOR_TASKS_AUTHORIZATION"  # nosec B105  # noqa: S105 - the variable's name
 """The environment variable with what is sent as HTTP header ``Authorization``; no YAML holds it."""
 LONGEST_WAIT = 20.0
 """Seconds between two attempts, at most."""
