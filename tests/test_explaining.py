@@ -151,6 +151,30 @@ def test_clarifys_analysis_alone_is_a_baseline(
     assert "Clarify's analysis.json" in finding["constraint"]["reason"]
 
 
+def test_partial_dependence_is_told_on_the_page_and_in_clarifys_file(folder: Folder) -> None:
+    model = LogisticRegression().fit(FRAME, CLASSES)
+    folder.configured(
+        model=folder.stored("model.skops", skops.io.dumps(model)), predictor={"label_headers": list(model.classes_)},
+        partial_dependence={"features": ["income"], "grid_resolution": 5},
+    )  # fmt: skip
+    assert folder.suggest()[0] == 0
+    FRAME.assign(income=FRAME["income"].abs()).to_csv(folder.path / "table.csv", index=False)
+    code, text = folder.check()
+    assert code in (0, 1), text
+    then, now = (folder.read(f"{one}/analysis.json")["explanations"]["pdp"][0] for one in ("base", "run"))
+    assert list(now) == ["feature_name", "data_type", "feature_values", "model_predictions", "data_distribution",
+                         "label_headers"]  # fmt: skip
+    assert (now["feature_name"], now["label_headers"]) == ("income", ["high", "low", "middle"])
+    assert now["feature_values"] == then["feature_values"]
+    low = FRAME.assign(income=now["feature_values"][0])
+    assert np.array(then["model_predictions"])[:, 0] == pytest.approx(model.predict_proba(low).mean(axis=0), abs=1e-9)
+    page = re.sub(r"<[^>]*>", " ", folder.read("run/report.html"))
+    for words in ("partial dependence: the mean answer by income, high", "% of the rows)", "its other cells stay"):
+        assert words in page
+    profile = folder.read("run/profile.json")
+    assert json.loads(profile["dependence"])[0]["feature_name"] == "income"
+
+
 class Planted:
     """A payload: whoever unpickles it creates a folder."""
 
@@ -216,7 +240,7 @@ def test_a_live_endpoint_is_explained_in_few_requests(endpoint: Answering) -> No
 def test_the_pages_examples_of_models_and_settings_are_ones() -> None:
     page = (Path(__file__).parents[1] / "docs/attribution.md").read_text()
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for block in blocks:
         rest = "" if "monitors:" in block else "monitors: {attribution: {}}\n"
         text = f"endpoint_name: churn\nroot: a\ncapture: {{address: c}}\n{block}{rest}"

@@ -596,7 +596,7 @@ def _hidden(rows: Any, private: Mapping[str, Any]) -> Any:
 
 def _staged(monitor: str, rows: Any, settings: Any, known: Any = None) -> Any:
     """A table's rows as the monitor reads them; SHAP values by the model that ``--config`` names."""
-    from monitor_tasks.explaining import background_in, background_of, explained, located
+    from monitor_tasks.explaining import background_in, explained, known_of, located
     from monitor_tasks.tables.captured import features
     from monitor_tasks.tables.files import Stored
 
@@ -606,10 +606,11 @@ def _staged(monitor: str, rows: Any, settings: Any, known: Any = None) -> Any:
     if model is None:
         raise UserError("attribution explains a model: name its address and sha256 under model: in --config")
     where = located(model.address, model.sha256, allow_pickle=model.allow_pickle)
-    background = background_of(known)
+    learned = known_of(known)
     if isinstance(settings.baseline, str):
-        background = background_in(_bytes(settings.baseline), settings.baseline, model.features)
-    return Stored.of(explained(rows, where, model.features, settings, background))
+        given = background_in(_bytes(settings.baseline), settings.baseline, model.features)
+        learned = learned._replace(background=given)
+    return Stored.of(explained(rows, where, model.features, settings, learned))
 
 
 def _write(output: str, files: Mapping[str, bytes | BinaryIO]) -> None:

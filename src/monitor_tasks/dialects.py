@@ -113,7 +113,7 @@ def _bias(monitor: Any, seen: Seen, _: tuple[Constraint, ...]) -> Files:
 
 def _attribution(monitor: Any, seen: Seen, _: tuple[Constraint, ...]) -> Files:
     profile = seen.profile
-    files = {"analysis.json": attribution.analysis_json(monitor.statistics(profile), seen.columns)}
+    files = {"analysis.json": attribution.analysis_json(monitor.statistics(profile), seen.columns, profile.dependence)}
     if profile.background:
         files["explanations_shap/baseline.csv"] = attribution.baseline_csv(profile.background)
     if monitor.settings.save_local_shap_values:

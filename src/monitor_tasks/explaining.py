@@ -39,6 +39,18 @@ class Located(NamedTuple):
     credentials: Credentials | None = None
 
 
+class Known(NamedTuple):
+    """What the baseline was explained by, as JSON: the same is taken again, so that both can be compared."""
+
+    background: str = ""
+    """The rows that its values are relative to."""
+    dependence: str = ""
+    """Its partial dependence: features, values, and the mean answers."""
+
+
+NOTHING_KNOWN = Known()
+
+
 def located(
     address: str | None, sha256: str | None, credentials: Credentials | None = None, allow_pickle: bool = False
 ) -> Located:
@@ -60,11 +72,16 @@ def explained(
     model: Located,
     features: tuple[str, ...],
     settings: AttributionSettings,
-    background: str = "",
+    known: Known = NOTHING_KNOWN,
 ) -> pa.Table:
-    """The SHAP values of the rows with the smallest hashes, relative to the settings' rows or to the `background`."""
+    """The SHAP values of the rows with the smallest hashes, relative to the settings' rows or to the known background.
+
+    Partial dependence is told, where the settings ask for it, of the same features and values as the known one.
+    """
     said = settings.model_dump(include={*How._fields})
-    how = How(**said, label_headers=settings.predictor.label_headers, background=_given(settings, features, background))
+    background = _given(settings, features, known.background)
+    headers = settings.predictor.label_headers
+    how = How(**said, label_headers=headers, background=background, dependence=known.dependence)
     sample, start = smallest_hashes(rows, settings.sample_rows, features), perf_counter()
     found = _asked(sample, model, features, settings.predictor, how)
     told = {key.decode(): text.decode() for key, text in (found.schema.metadata or {}).items()}
@@ -77,9 +94,9 @@ def answered(rows: pa.Table, model: Located, features: tuple[str, ...], predicto
     return list(_asked(rows, model, features, predictor, None)["answer"].to_pylist())
 
 
-def background_of(profile: Any) -> str:
-    """What the values of a baseline are relative to; empty where it does not say."""
-    return profile.background if isinstance(profile, SampleProfile) else ""
+def known_of(profile: Any) -> Known:
+    """What a baseline's profile says of how its rows were explained; nothing where it does not say."""
+    return Known(profile.background, profile.dependence) if isinstance(profile, SampleProfile) else NOTHING_KNOWN
 
 
 def background_in(text: bytes, address: str, features: tuple[str, ...]) -> str:

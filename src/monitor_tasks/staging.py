@@ -248,7 +248,7 @@ def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: An
 
     Labelled rows keep their event id, as the last column: by it, resamples draw a row as often whatever its cells say.
     """
-    from monitor_tasks.explaining import background_in, background_of, explained
+    from monitor_tasks.explaining import background_in, explained, known_of
     from monitor_tasks.on_tables import without
     from monitor_tasks.tables.captured import features
     from monitor_tasks.tables.sampling import EVENT_ID
@@ -258,10 +258,11 @@ def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: An
         if model is None:
             raise UserError(f"{site.name}: model is not set; attribution needs its address")
         settings, columns = site.endpoint.configured()[name], expected_columns(site, model)
-        background = background_of(known)
+        learned = known_of(known)
         if isinstance(settings.baseline, str):
-            background = background_in(site.read(settings.baseline), settings.baseline, columns)
-        return explained(table, loaded(site, model), columns, settings, background)
+            given = background_in(site.read(settings.baseline), settings.baseline, columns)
+            learned = learned._replace(background=given)
+        return explained(table, loaded(site, model), columns, settings, learned)
     if stage == "labelled":
         return table.select([*features(table).column_names, *(name for name in table.column_names if name == EVENT_ID)])
     return without(features(table), label_names(site.endpoint))

@@ -80,9 +80,9 @@ def ask(told: Mapping[str, Any], parts: bytes, environment: Mapping[str, str]) -
 
 
 def _send(message: bytes, connection: socket.socket, environment: Mapping[str, str]) -> None:
-    """Hands the connection to the server; to a new one where there is none, or it has died."""
+    """Hands the connection to the server; to a new one where there is none, it has died, or the way is closed."""
     if _Server.channel:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.suppress(OSError):
             socket.send_fds(_Server.channel, [message], [connection.fileno()])
             return
     socket.send_fds(start(environment), [message], [connection.fileno()])

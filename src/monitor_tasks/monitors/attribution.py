@@ -1,5 +1,6 @@
 """Feature attribution: which features drive the predictions (SHAP), and whether their ranking still holds."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from math import fsum
 from typing import NamedTuple
@@ -25,6 +26,8 @@ Known = SampleProfile | GlobalProfile
 SHOWN = 24
 """So many features are shown, those first that drove the baseline's predictions most."""
 NOTE = "± two standard deviations of samples of as many rows"
+DEPENDENCE = "partial dependence: the mean answer by"
+ALONE = "each explained row is given every value, its other cells stay; where few rows have the value it says little"
 STATISTICS: tuple[tuple[str, str, str | None, Unit], ...] = (
     ("share", "share of all attribution", "share_error", "share"),
     ("rank", "rank of the feature", None, "count"),
@@ -77,9 +80,10 @@ class Attribution(NamedTuple):
         known: Known = baseline.profile or SampleProfile()
         current = {theirs: mine for theirs, mine in paired(known.labels, profile.labels) if mine}
         former = {mine: theirs for theirs, mine in current.items()}
-        return tuple(
+        drivers = (
             exhibit for label in profile.labels for exhibit in self._exhibits(profile, known, label, former.get(label))
         )
+        return (*drivers, *_dependences(profile, getattr(known, "dependence", "")))
 
     def _ranking(self, profile: SampleProfile, known: Known, theirs: str, mine: str | None) -> Metric:
         """How well the ranking by one label holds."""
@@ -144,6 +148,25 @@ class Attribution(NamedTuple):
         if isinstance(profile, GlobalProfile):
             return profile.values[label]
         return global_values(profile.values_of(label), profile.features, self.settings.agg_method)
+
+
+def _dependences(profile: SampleProfile, baseline: str) -> Iterator[Comparison]:
+    """How the mean answer changes with one feature alone, by label, beside the baseline's at the same values."""
+    then = {one["feature_name"]: one for one in json.loads(baseline or "[]")}
+    for one in json.loads(profile.dependence or "[]"):
+        name, values = one["feature_name"], one["feature_values"]
+        theirs = then.get(name, {})
+        same = theirs.get("feature_values") == values and len(theirs["model_predictions"]) == len(profile.labels)
+        known = theirs["model_predictions"] if same else [[None] * len(values)] * len(profile.labels)
+        for label, mine, former in zip(profile.labels, one["model_predictions"], known, strict=True):
+            of = "" if len(profile.labels) == 1 else f", {label}"
+            cells = zip(values, one["data_distribution"], mine, former, strict=True)
+            pairs = tuple(
+                Pair(label=f"{value if isinstance(value, str) else f'{value:g}'} ({share:.0%} of the rows)", here=here,
+                     baseline=before, unit="value")
+                for value, share, here, before in cells
+            )  # fmt: skip
+            yield Comparison(title=f"{DEPENDENCE} {name}{of}", pairs=pairs, note=ALONE)
 
 
 def _of(stated: Mapping[str, Driver], name: str, field: str | None) -> float | None:

@@ -332,6 +332,17 @@ class PredictorSettings(Value):
     """Live endpoint: no more requests are sent than this."""
 
 
+class PartialDependence(Value):
+    """How answers change with one feature alone (Clarify's ``pdp``): every row is asked again with each value."""
+
+    features: tuple[str, ...] = ()
+    """The features; left out, the baseline's, or those that drive the predictions most (Clarify's name)."""
+    grid_resolution: int = Field(15, ge=2, le=100)
+    """How many values of a feature are tried (Clarify's name)."""
+    top_k_features: int = Field(10, ge=1)
+    """How many features, where none is named (Clarify's name)."""
+
+
 class AttributionSettings(Value):
     """Attribution: which features drive the predictions (SHAP), and whether their ranking still holds."""
 
@@ -353,6 +364,8 @@ class AttributionSettings(Value):
     """Whether probabilities are explained as log-odds; trees and linear models always are (Clarify's name)."""
     save_local_shap_values: bool = False
     """Whether each explained row's values are written to ``explanations_shap/out.csv`` (Clarify's name)."""
+    partial_dependence: PartialDependence | None = None
+    """Shows how answers change with one feature alone; off unless it is named, ``{}`` is enough."""
     seed: int = Field(0, ge=0, lt=1 << 32)
     """Same seed, same bytes, where an explainer draws at random."""
     minimum_rows: int = Field(30, ge=2)

@@ -58,6 +58,8 @@ class SampleProfile:
     """How the rows were explained: once, where all were by the same."""
     background: str = ""
     """The rows that values are relative to, as JSON; empty where the explainer needs none."""
+    dependence: str = ""
+    """How the answers of the explained rows depend on single features, as JSON; empty where nobody asked."""
 
     @classmethod
     def of(cls, table: pa.Table, k: int | None = None) -> Self:
@@ -77,7 +79,8 @@ class SampleProfile:
         how = (
             Explained(told["explainer"], told["scale"], int(told["evaluations"]), float(told["residual"])),
         ) if "explainer" in told else ()  # fmt: skip
-        return cls(table.num_rows, k, features, _smallest(entries, k), labels, how, told.get("background", ""))
+        return cls(table.num_rows, k, features, _smallest(entries, k), labels, how, told.get("background", ""),
+                   told.get("dependence", ""))  # fmt: skip
 
     def __add__(self, other: Self) -> Self:
         """The sample of both parts' rows; of two limits the smaller holds.
@@ -96,6 +99,7 @@ class SampleProfile:
         return type(self)(
             self.rows + other.rows, k, known.features, entries, known.labels,
             tuple(sorted({*self.explained, *other.explained})), max(self.background, other.background),
+            max(self.dependence, other.dependence),
         )  # fmt: skip
 
     @property
@@ -119,6 +123,7 @@ class SampleProfile:
         known = {"rows": self.rows, "k": self.k, "features": self.features, "labels": self.labels,
                  "explained": [one._asdict() for one in self.explained], "background": self.background,
                  "entries": [[entry.hash, entry.values, entry.expected] for entry in self.entries]}  # fmt: skip
+        known |= {"dependence": self.dependence} if self.dependence else {}
         return orjson.dumps({"schema_version": self.SCHEMA_VERSION, **known})
 
     @classmethod
@@ -129,7 +134,7 @@ class SampleProfile:
         how = tuple(Explained(**one) for one in known.get("explained", ()))
         return cls(
             known["rows"], known["k"], tuple(known["features"]), entries, tuple(known.get("labels", (LABEL,))), how,
-            known.get("background", ""),
+            known.get("background", ""), known.get("dependence", ""),
         )  # fmt: skip
 
 

@@ -40,10 +40,11 @@ class _File(Value):
     explanations: _Explanations
 
 
-def analysis_json(statistics: Iterable[Metric], headers: Sequence[str] = ()) -> bytes:
+def analysis_json(statistics: Iterable[Metric], headers: Sequence[str] = (), dependence: str = "") -> bytes:
     """The text of analysis.json, which is the baseline's constraints too: features in the order of the `headers`.
 
     `statistics` are the monitor's: one metric a feature and label, and one ``expected_value`` a label, its subject.
+    `dependence` is a list of partial dependences as JSON, each of which gets the names of the labels.
     """
     place = {name: index for index, name in enumerate(headers)}
     known = sorted(statistics, key=lambda metric: place.get(metric.subject, len(place)))
@@ -52,7 +53,9 @@ def analysis_json(statistics: Iterable[Metric], headers: Sequence[str] = ()) -> 
         for one in known
         if one.name == "expected_value"
     }
-    return clarify({"version": _VERSION, "explanations": {"kernel_shap": found}})
+    partial = [{**one, "label_headers": list(found)} for one in json.loads(dependence or "[]")]
+    told = {"kernel_shap": found, **({"pdp": partial} if partial else {})}
+    return clarify({"version": _VERSION, "explanations": told})
 
 
 def _values(statistics: Sequence[Metric], label: str) -> dict[str, float | None]:

@@ -1,7 +1,7 @@
 """The sampled rows to their SHAP values: how much each feature moved each prediction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 from monitor_tasks.tables.answers import Answers, scored_rows
 from monitor_tasks.tables.explainers.background import Background, summary
 from monitor_tasks.tables.explainers.coalitions import Game, by_kernel, by_permutations
+from monitor_tasks.tables.explainers.dependence import dependences, written
 from monitor_tasks.tables.explainers.explanation import Explanation
 from monitor_tasks.tables.explainers.linear import by_coefficients
 from monitor_tasks.tables.explainers.trees import by_library, by_trees
@@ -29,6 +30,10 @@ class How(NamedTuple):
     seed: int = 0
     background: str = ""
     """Rows that stand for what is not known, as JSON; empty: a summary of the rows that are explained."""
+    partial_dependence: Mapping[str, Any] | None = None
+    """Its settings, where it is asked for."""
+    dependence: str = ""
+    """That of the baseline, as JSON: the same features and grids are taken again."""
 
 
 USUAL = How()
@@ -42,7 +47,7 @@ def explain(table: pa.Table, model: Any, features: Sequence[str], how: How = USU
     along their paths, linear models in closed form, any other one by permutations, or by Kernel SHAP where asked for.
     Rows come out in the order of their hashes, without those that the model refuses. Metadata of the schema:
     ``refused`` rows, ``labels``, ``expected_value``, ``explainer``, ``scale``, ``evaluations`` of the model for one
-    row, ``residual``, and the ``background`` that values are relative to.
+    row, ``residual``, the ``background`` that values are relative to, and the partial ``dependence``.
 
     Raises:
         UserError: the model expects other columns, scores no row, or its values do not add up to its predictions.
@@ -52,7 +57,8 @@ def explain(table: pa.Table, model: Any, features: Sequence[str], how: How = USU
     with quiet():
         frame = model_inputs(sample, model, expected)
         scored, found, background = _explained(model, frame, how)
-    says = {"refused": str(np.count_nonzero(~scored))}
+        depends = _depends(model, frame[scored].reset_index(drop=True), found, how)
+    says = {"refused": str(np.count_nonzero(~scored)), **depends}
     columns: Sequence[Any] = [pa.array([], pa.float64())] * len(expected)
     if found:
         columns = [_cells(found.values[:, place]) for place in range(len(expected))]
@@ -95,6 +101,13 @@ def _explained(model: Any, frame: Any, how: How) -> tuple[Any, Explanation | Non
     explainer = by_kernel if how.explainer == "kernel" else by_permutations
     game = Game(answers, frame, background, how.use_logit)
     return scored, _added_up(explainer(game, scores, how.num_samples, how.seed)), background
+
+
+def _depends(model: Any, frame: Any, found: Explanation | None, how: How) -> dict[str, str]:
+    """The partial dependence, where it is asked for and there are rows."""
+    if not found or how.partial_dependence is None:
+        return {}
+    return {"dependence": written(dependences(model, frame, found, how.partial_dependence, how.dependence))}
 
 
 def _summary(frame: Any, how: How) -> Background:
