@@ -19,7 +19,20 @@ CONTRACTS = {
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 }
 VERBS = {
-    *("tasks", "comparing", "restating", "retraining", "replaying", "tuning", "remembered", "staging", "intake"),
+    *(
+        "tasks",
+        "comparing",
+        "restating",
+        "retraining",
+        "promoting",
+        "training",
+        "evidence",
+        "replaying",
+        "tuning",
+        "remembered",
+        "staging",
+        "intake",
+    ),
     *("judging", "on_tables", "explaining", "dialects", "sending", "site", "cli"),
 }
 NOUNS = {path.stem for path in PACKAGE.glob("*.py")} - VERBS - {"__init__"}
