@@ -43,7 +43,7 @@ class LocalAirflow:
         self._logs = home / "airflow"
         self._logs.mkdir(parents=True, exist_ok=True)
         self._running: list[subprocess.Popen[bytes]] = []
-        self._client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
         self.environment = {
             **os.environ,
             "AIRFLOW_HOME": str(home / "airflow"),
@@ -123,6 +123,13 @@ class LocalAirflow:
                         start_new_session=True,
                     )
                 )
+
+    def kill(self, service: str) -> None:
+        """Ends a service and whatever it started, as a machine does that loses its power."""
+        for process in [one for one in self._running if one.args == ["airflow", service]]:
+            _signal(process, signal.SIGKILL)
+            process.wait()
+            self._running.remove(process)
 
     def wait_until_up(self) -> None:
         """Returns when the API answers.

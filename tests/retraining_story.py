@@ -34,6 +34,7 @@ monitors:
 retraining: {train: "tests.trained:better"}
 """
 Change = Callable[[str], str]
+Answer = Callable[[str, str], float]
 
 
 def unchanged(text: str) -> str:
@@ -44,25 +45,42 @@ def training(name: str) -> Change:
     return lambda text: text.replace("tests.trained:better", f"tests.trained:{name}")
 
 
+def large_ones(amount: str, _: str) -> float:
+    """What the first model answers."""
+    return 0.9 if float(amount) >= 50 else 0.1
+
+
+def large_ones_but_in_a(amount: str, region: str) -> float:
+    """What a model answers that has seen the turn."""
+    return large_ones(amount, region) if region == "b" else 1 - large_ones(amount, region)
+
+
 def write(home: Path, hours: range = range(5), turned: range = range(2, 4)) -> Path:
     """Hours of traffic with their labels, and a reference; in the `turned` ones small amounts default in region a."""
     random = Random(7)
     home.mkdir(parents=True, exist_ok=True)
     (home / "endpoint.yaml").write_text(ENDPOINT)
     rows = [(f"{random.gauss(50, 9):.2f}", random.choice("ab")) for _ in range(1000)]
-    lines = [f"{truth(amount, False, random)},{score(amount)},{amount},{region}" for amount, region in rows]
+    lines = [
+        f"{truth(amount, False, random)},{large_ones(amount, region)},{amount},{region}" for amount, region in rows
+    ]
     (home / "reference.csv").write_text("\n".join(["label,probability,amount,region", *lines]) + "\n")
     for hour in hours:
-        people = [(f"{random.gauss(50, 9):.2f}", random.choice("ab")) for _ in range(ROWS)]
-        capture, labels = (home / f"{what}/2026/01/01/{hour:02d}" for what in ("capture", "labels"))
-        capture.mkdir(parents=True)
-        labels.mkdir(parents=True)
-        lines = [captured(hour, number, *one) for number, one in enumerate(people)]
-        (capture / "part.jsonl").write_text("\n".join(lines) + "\n")
-        truths = [truth(amount, hour in turned and region == "a", random) for amount, region in people]
-        lines = [labelled(hour, number, one) for number, one in enumerate(truths)]
-        (labels / "part.jsonl").write_text("\n".join(lines) + "\n")
+        write_hour(home, hour, hour in turned, random)
     return home
+
+
+def write_hour(home: Path, hour: int, turned: bool, random: Random, answer: Answer = large_ones) -> None:
+    """One hour of traffic as a model answers it, with its labels."""
+    people = [(f"{random.gauss(50, 9):.2f}", random.choice("ab")) for _ in range(ROWS)]
+    capture, labels = (home / f"{what}/2026/01/01/{hour:02d}" for what in ("capture", "labels"))
+    capture.mkdir(parents=True)
+    labels.mkdir(parents=True)
+    lines = [captured(hour, number, *one, answer(*one)) for number, one in enumerate(people)]
+    (capture / "part.jsonl").write_text("\n".join(lines) + "\n")
+    truths = [truth(amount, turned and region == "a", random) for amount, region in people]
+    lines = [labelled(hour, number, one) for number, one in enumerate(truths)]
+    (labels / "part.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def truth(amount: str, turned: bool, random: Random) -> int:
@@ -70,12 +88,8 @@ def truth(amount: str, turned: bool, random: Random) -> int:
     return int(((float(amount) >= 50) is not turned) is not (random.random() < 0.02))
 
 
-def score(amount: str) -> float:
-    return 0.9 if float(amount) >= 50 else 0.1
-
-
-def captured(hour: int, number: int, amount: str, region: str) -> str:
-    sides = {"endpointInput": ("INPUT", f"{amount},{region}"), "endpointOutput": ("OUTPUT", str(score(amount)))}
+def captured(hour: int, number: int, amount: str, region: str, score: float) -> str:
+    sides = {"endpointInput": ("INPUT", f"{amount},{region}"), "endpointOutput": ("OUTPUT", str(score))}
     data = {side: {"observedContentType": "text/csv", "mode": mode, "data": text, "encoding": "CSV"}
             for side, (mode, text) in sides.items()}  # fmt: skip
     time = f"2026-01-01T{hour:02d}:{number // 60:02d}:{number % 60:02d}Z"
