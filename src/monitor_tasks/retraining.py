@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from monitor_tasks import promoting, training
-from monitor_tasks.evidence import Asked, called
+from monitor_tasks.evidence import Asked, called, records
 from monitor_tasks.gates import Gate, GateRecord, Outcome
 from monitor_tasks.io.executions import digest
 from monitor_tasks.monitors.settings import PredictorSettings
@@ -81,7 +81,8 @@ def failed(site: Site, episode: str, window: Window, because: str) -> GateRecord
     """Records that a SageMaker job or pipeline made no model."""
     by = ", ".join(site.endpoint.retraining.ways)
     told = {"endpoint": site.name, "episode": episode, "gate": Gate.TRAIN, "by": by}
-    return Asked(site, episode, window).record(GateRecord(outcome="failed", because=_line(because), **told))
+    asked = Asked(site, episode, window)
+    return _shown(asked, asked.record(GateRecord(outcome="failed", because=_line(because), **told)))
 
 
 def compare(site: Site, episode: str, window: Window) -> GateRecord:
@@ -98,15 +99,25 @@ def promote(site: Site, episode: str, window: Window) -> GateRecord:
 def _at(asked: Asked, gate: Gate, by: str, ask: Callable[[Asked], Answer]) -> GateRecord:
     """What became of a gate; of one that was passed before it is what it was."""
     if done := asked.done(gate):
-        return done
+        return _shown(asked, done)
     told = {"endpoint": asked.site.name, "episode": asked.episode, "gate": gate, "by": by}
     try:
         answer = ask(asked)
     except Exception as error:
         because = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        asked.record(GateRecord(outcome="failed", because=_line(because), **told))
+        _shown(asked, asked.record(GateRecord(outcome="failed", because=_line(because), **told)))
         raise
-    return asked.record(GateRecord(**answer._asdict(), **told))
+    return _shown(asked, asked.record(GateRecord(**answer._asdict(), **told)))
+
+
+def _shown(asked: Asked, found: GateRecord) -> GateRecord:
+    """Shows the record as it stands now on a page."""
+    from monitor_tasks.pages.retrained import retraining_page
+
+    if known := records(asked.site, asked.episode):
+        key = f"{asked.site.name}/episodes/{asked.episode}/retraining.html"
+        asked.site.store.put(key, retraining_page(known))
+    return found
 
 
 def _line(text: str) -> str:
