@@ -30,7 +30,7 @@ def test_every_gate_has_its_line_and_the_newest_comparison_is_shown() -> None:
     both = [compared(metric).model_dump(mode="json") for metric in ("log_loss", "auc")]
     known = [*map(record, Gate), *(record(Gate.COMPARE, comparison=one) for one in both)]
     page = retraining_page(known).decode()
-    assert page.count('<th scope="row">Is it better than the champion?</th>') == 3
+    assert page.count('<th scope="row">May it take the champion&#39;s place?</th>') == 3
     assert page.count("Challenger and champion") == 1
     assert "new is better than old: area under the curve (AUC) 0.84 against 0.8" in page
 

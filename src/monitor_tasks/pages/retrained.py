@@ -15,7 +15,7 @@ QUESTIONS = {
     Gate.CHECK_EVIDENCE: "Is there enough to learn from?",
     Gate.APPROVE: "Does a person agree?",
     Gate.TRAIN: "Is there a new model?",
-    Gate.COMPARE: "Is it better than the champion?",
+    Gate.COMPARE: "May it take the champion's place?",
     Gate.PROMOTE: "Is it the champion?",
 }
 ANSWERS = {"passed": "yes", "refused": "no", "failed": "not known: it failed"}
