@@ -158,9 +158,8 @@ with DAG(
     @task.short_circuit(trigger_rule="none_failed_min_one_success")
     def compare() -> str:
         """Whether the challenger is better than the champion."""
-        ran = get_current_context()["ti"].xcom_pull(list(boxes))
-        for way, result in zip(boxes, ran or [], strict=False):
-            if result:
+        for way in boxes:
+            if result := get_current_context()["ti"].xcom_pull(way):
                 made = result["Training"]["ModelArtifacts"]["S3ModelArtifacts"] if way == "training_job" else ""
                 at(retraining.take_model, made)
         return is_open(at(retraining.compare))

@@ -219,6 +219,11 @@ def test_a_person_who_says_no_is_named(home: Path) -> None:
     last = records(place, EPISODE)[-1]
     assert (last.gate, last.outcome, last.by, last.because) == ("approve", "refused", "ada", "not approved")
     assert last.text == "tiny episode 000001: approve refused by ada: not approved"
+    for outcome in ("passed", "passed", "refused"):
+        retraining.approve(place, EPISODE, WINDOW, outcome, "grace")
+    assert [f"{one.outcome} by {one.by}" for one in records(place, EPISODE)[1:]] == [
+        "refused by ada", "passed by grace", "refused by grace",
+    ]  # fmt: skip
 
 
 def test_a_training_that_was_mended_is_run_again(home: Path) -> None:

@@ -45,9 +45,11 @@ def question(site: Site, episode: str, window: Window) -> str:
 
 
 def approve(site: Site, episode: str, window: Window, outcome: Outcome, by: str) -> GateRecord:
-    """Records what a person answered who was asked, or that nobody was."""
-    because = "approved" if outcome == "passed" else "not approved"
-    return _at(Asked(site, episode, window), Gate.APPROVE, by, lambda _: Answer(outcome, because))
+    """Records what a person answered who was asked, or that nobody was; a no stands, whoever said yes before."""
+    asked = Asked(site, episode, window)
+    if outcome == "passed":
+        return _at(asked, Gate.APPROVE, by, lambda _: Answer("passed", "approved"))
+    return _noted(asked, Gate.APPROVE, by, Answer(outcome, "not approved"))
 
 
 def train(site: Site, episode: str, window: Window) -> GateRecord:
@@ -80,9 +82,7 @@ def take_model(site: Site, episode: str, window: Window, archive: str = "") -> G
 def failed(site: Site, episode: str, window: Window, because: str) -> GateRecord:
     """Records that a SageMaker job or pipeline made no model."""
     by = ", ".join(site.endpoint.retraining.ways)
-    told = {"endpoint": site.name, "episode": episode, "gate": Gate.TRAIN, "by": by}
-    asked = Asked(site, episode, window)
-    return _shown(asked, asked.record(GateRecord(outcome="failed", because=_line(because), **told)))
+    return _noted(Asked(site, episode, window), Gate.TRAIN, by, Answer("failed", because))
 
 
 def compare(site: Site, episode: str, window: Window) -> GateRecord:
@@ -100,14 +100,22 @@ def _at(asked: Asked, gate: Gate, by: str, ask: Callable[[Asked], Answer]) -> Ga
     """What became of a gate; of one that was passed before it is what it was."""
     if done := asked.done(gate):
         return _shown(asked, done)
-    told = {"endpoint": asked.site.name, "episode": asked.episode, "gate": gate, "by": by}
     try:
         answer = ask(asked)
     except Exception as error:
         because = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        _shown(asked, asked.record(GateRecord(outcome="failed", because=_line(because), **told)))
+        _noted(asked, gate, by, Answer("failed", because))
         raise
-    return _shown(asked, asked.record(GateRecord(**answer._asdict(), **told)))
+    return _noted(asked, gate, by, answer)
+
+
+def _noted(asked: Asked, gate: Gate, by: str, answer: Answer) -> GateRecord:
+    """Adds an answer to the record."""
+    found = GateRecord(
+        endpoint=asked.site.name, episode=asked.episode, gate=gate, outcome=answer.outcome, by=by,
+        because=_line(answer.because), details=answer.details,
+    )  # fmt: skip
+    return _shown(asked, asked.record(found))
 
 
 def _shown(asked: Asked, found: GateRecord) -> GateRecord:
