@@ -1,5 +1,6 @@
 """A whole Airflow on this machine for as long as a ``with`` block: SQLite, LocalExecutor, loopback only."""
 
+import json
 import os
 import secrets
 import signal
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,13 @@ import httpx
 
 PROJECT = Path(__file__).resolve().parents[1]
 STARTUP = 120.0
+EACH = """
+import json, sys
+from airflow.__main__ import main
+for command in sys.argv[1:]:
+    sys.argv = ["airflow", *json.loads(command)]
+    main()
+"""
 
 
 def free_port() -> int:
@@ -35,7 +43,7 @@ class LocalAirflow:
         self._logs = home / "airflow"
         self._logs.mkdir(parents=True, exist_ok=True)
         self._running: list[subprocess.Popen[bytes]] = []
-        self._client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
         self.environment = {
             **os.environ,
             "AIRFLOW_HOME": str(home / "airflow"),
@@ -85,6 +93,22 @@ class LocalAirflow:
             raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
         return done.stdout
 
+    def run_all(self, *commands: Sequence[str]) -> None:
+        """Several commands, one after the other, in one process: Airflow is imported once.
+
+        Raises:
+            RuntimeError: one failed; the message holds what was printed.
+        """
+        done = subprocess.run(
+            [sys.executable, "-c", EACH, *map(json.dumps, commands)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"airflow failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+
     def start(self, *services: str) -> None:
         """Starts services of Airflow, each in a process group of its own, logging to a file of its own."""
         for service in services:
@@ -99,6 +123,13 @@ class LocalAirflow:
                         start_new_session=True,
                     )
                 )
+
+    def kill(self, service: str) -> None:
+        """Ends a service and whatever it started, as a machine does that loses its power."""
+        for process in [one for one in self._running if one.args == ["airflow", service]]:
+            _signal(process, signal.SIGKILL)
+            process.wait()
+            self._running.remove(process)
 
     def wait_until_up(self) -> None:
         """Returns when the API answers.
@@ -137,6 +168,17 @@ class LocalAirflow:
     def patch(self, path: str, content: Mapping[str, Any]) -> Any:
         """The answer of Airflow's API to a change, as JSON."""
         return self._ask("PATCH", path, json=content)
+
+    def questions(self) -> list[str]:
+        """Where a person's answer is waited for: the addresses of what to answer."""
+        asked = self.get("/dags/~/dagRuns/~/hitlDetails", response_received=False)["hitl_details"]
+        tasks = [one["task_instance"] for one in asked]
+        place = "/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails"
+        return [place.format(**one) for one in tasks]
+
+    def answer(self, question: str, option: str) -> None:
+        """A person's answer to a question."""
+        self.patch(question, {"chosen_options": [option], "params_input": {}})
 
     def states(self, dag_id: str) -> dict[str, str]:
         """The state of every run of a DAG by the run's id."""

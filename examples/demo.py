@@ -110,21 +110,18 @@ def _progress() -> Iterator[Progress]:
 
 def _prepare(airflow: LocalAirflow, progress: Progress, home: Path, rows: int) -> None:
     """Simulates the traffic and makes the backfill; on SQLite that has to come before the scheduler starts."""
-    steps = progress.add_task("simulate the traffic, migrate the database", total=4)
-    with ThreadPoolExecutor() as pool:
-        migrated = pool.submit(airflow.run, "db", "migrate")
-        simulate(home, STORY[:-1], START, rows, seed=7)
-        shutil.copy(PROJECT / "examples" / "loan_scoring" / "suite.json", home)
-        progress.advance(steps)
-        migrated.result()
-    progress.update(steps, advance=1, description="read the DAGs")
-    airflow.run("dags", "reserialize")
-    progress.update(steps, advance=1, description="make the backfill")
+    steps = progress.add_task("simulate the traffic, read the DAGs, make the backfill", total=2)
     last = START.replace(hour=len(STORY) - 2)
-    airflow.run(
+    backfill = (
         "backfill", "create", "--dag-id", DAG, "--from-date", START.isoformat(), "--to-date", last.isoformat(),
         "--max-active-runs", "4", "--dag-run-conf", json.dumps({"allow_retraining": True}),
     )  # fmt: skip
+    with ThreadPoolExecutor() as pool:
+        made = pool.submit(airflow.run_all, ("db", "migrate"), ("dags", "reserialize"), backfill)
+        simulate(home, STORY[:-1], START, rows, seed=7)
+        shutil.copy(PROJECT / "examples" / "loan_scoring" / "suite.json", home)
+        progress.advance(steps)
+        made.result()
     progress.update(steps, advance=1, description="prepared")
 
 
@@ -137,8 +134,10 @@ def _follow(airflow: LocalAirflow, progress: Progress, home: Path) -> dict[str, 
     states = _wait(
         airflow, DAG, len(STORY) - 1, lambda done: progress.update(hours, completed=done, description="hours")
     )
-    retraining = progress.add_task("retraining", total=1)
+    retraining = progress.add_task("retraining, which waits for a person's approval", total=1)
     airflow.patch(f"/dags/{RETRAINING}", {"is_paused": False})
+    approve(airflow)
+    progress.update(retraining, description="retraining, approved through Airflow's API")
     states |= _wait(airflow, RETRAINING, 1, lambda done: progress.update(retraining, completed=done))
     after = progress.add_task("the hour after it", total=1)
     last, model = windows(home)[-1], site(home).model(windows(home)[-1])
@@ -146,6 +145,25 @@ def _follow(airflow: LocalAirflow, progress: Progress, home: Path) -> dict[str, 
     airflow.post(f"/dags/{DAG}/dagRuns", {"logical_date": None, "conf": {"window": str(last)}})
     states |= _wait(airflow, DAG, len(STORY), lambda done: progress.update(after, completed=done - len(STORY) + 1))
     return states
+
+
+def approve(airflow: LocalAirflow) -> None:
+    """Says yes to what is asked, as a person would on Airflow's page; returns when somebody was asked, or nobody is.
+
+    Raises:
+        RuntimeError: nothing was asked in time.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        airflow.check()
+        if asked := airflow.questions():
+            for question in asked:
+                airflow.answer(question, "Approve")
+            return
+        if any(state in DONE for state in airflow.states(RETRAINING).values()):
+            return
+        time.sleep(0.3)
+    raise RuntimeError(f"nobody was asked to approve of retraining in {PATIENCE:.0f} s")
 
 
 def _wait(airflow: LocalAirflow, dag_id: str, runs: int, tell: Callable[[int], None]) -> dict[str, str]:

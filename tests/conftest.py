@@ -25,3 +25,11 @@ def shared(repository: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared samples at {folder}")
     return folder
+
+
+@pytest.fixture
+def models_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are asked in a process of their own; starting one takes longer than all that some tests look at."""
+    from monitor_tasks import explaining
+
+    monkeypatch.setattr(explaining, "in_a_process", lambda _, parts, *__: explaining.apart(*parts))

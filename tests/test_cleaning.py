@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from monitor_tasks import cleaning, restating, tasks
 from monitor_tasks.cli import app
 from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.evidence import Asked
+from monitor_tasks.gates import Gate, GateRecord
 from monitor_tasks.io.executions import newest, read_artifact, removed_from
 from monitor_tasks.io.store import Store
 from monitor_tasks.report import Status
@@ -180,9 +182,11 @@ def test_the_evidence_of_an_episode_stays_until_it_is_over_and_retrained(place: 
     late, kept = END + 9 * DAY, {"2026-01-01T03:00:00Z": "evidence of an open episode"}
     assert cleaned(place, late).kept == kept
     assert place.table(newest(place.store, place.folder("labelled", HOURS[2])) or "", "labelled.parquet").num_rows
-    place.store.put("tiny/models/000001/learned_20260101T030000Z.parquet", b"rows that were learned from")
+    for name in ("learned/20260101T030000Z", "answered"):
+        place.store.put(f"tiny/models/000001/{name}.parquet", b"rows that were learned from, or compared by")
     assert not cleaned(place, late).removals, "nobody has learned from it yet"
-    place.store.put("tiny/episodes/000001/retrained.json", b"{}")
+    promoted = GateRecord(endpoint="tiny", episode="000001", gate=Gate.PROMOTE, outcome="passed", because="", by="x")
+    Asked(place, "000001", HOURS[2]).record(promoted)
     assert cleaned(place, late).kept == kept, "retrained, but not over yet"
     (tiny / "labels/2026/01/01/03/wrong").unlink()
     deliver(tiny, 3, "right", truths(tiny, 2, range(ROWS)))
@@ -191,7 +195,11 @@ def test_the_evidence_of_an_episode_stays_until_it_is_over_and_retrained(place: 
     meet(place)
     found = cleaned(place, late)
     assert found.kept == {}
-    assert {one.name for one in found.removals} >= {"labelled.parquet", "learned_20260101T030000Z.parquet"}
+    assert {one.name for one in found.removals} >= {
+        "labelled.parquet",
+        "learned/20260101T030000Z.parquet",
+        "answered.parquet",
+    }
 
 
 def test_rows_stay_while_there_are_labels_that_nobody_has_looked_at(place: Site, tiny: Path) -> None:

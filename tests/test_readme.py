@@ -20,9 +20,11 @@ from examples.loan_scoring.story import EIGHT
 from monitor_tasks.cli import EXIT, app
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.gates import Gate, GateRecord, Move
 from monitor_tasks.judging import check, read_baseline, suggest
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.report import State, Status
+from monitor_tasks.report import ModelCard, State, Status
+from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.staging import label_names
 from monitor_tasks.tables import labels, ledger
 from monitor_tasks.tables.files import read_table
@@ -72,6 +74,22 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+def promoted(home: Path) -> None:
+    """What the demo's retraining leaves, as far as commands look at it: a record, and a champion after all windows."""
+    yaml = ROOT / "dags/endpoints/loan-scoring.yaml"
+    site = Site(load_endpoint(str(yaml), yaml.read_text(), str(home)))
+    site.store.create(f"{site.name}/episodes/log/000001", b'{"opened_by": "2026-01-01T03:00:00Z/PT1H"}')
+    record = GateRecord(
+        endpoint=site.name, episode="000001", gate=Gate.PROMOTE, outcome="passed", because="better", by="all gates"
+    )
+    site.store.create(f"{site.name}/episodes/000001/retraining/000001", record.to_json())
+    new = Move(
+        endpoint=site.name, kind="promoted", episode="000001", model=ModelCard(version="2"), baseline="",
+        former_model=ModelCard(version="1"), former_baseline="", since="2026-01-01T08:00:00Z", because="", by="us",
+    )  # fmt: skip
+    site.store.create(f"{site.name}/models/moves/000001", new.to_json())
+
+
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the README's commands find in a checkout after ``make demo``."""
@@ -79,6 +97,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "examples/loan_scoring/suite.json", tmp_path / ".demo")
     shutil.copytree(ROOT / "dags/endpoints", tmp_path / "dags/endpoints")
     shutil.copytree(SMALL, tmp_path / "docs/examples")
+    promoted(tmp_path / ".demo")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MONITOR_TASKS_ROOTS", raising=False)
     return tmp_path

@@ -19,8 +19,8 @@ CONTRACTS = {
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 }
 VERBS = {
-    *("tasks", "comparing", "restating", "retraining", "replaying", "tuning", "remembered", "staging", "intake"),
-    *("rehearsing", "indexing", "reading", "cleaning"),
+    *("tasks", "comparing", "restating", "retraining", "promoting", "training", "evidence", "replaying", "tuning"),
+    *("remembered", "staging", "intake", "rehearsing", "indexing", "reading", "cleaning"),
     *("judging", "on_tables", "explaining", "dialects", "sending", "site", "cli"),
     *("dashboard", "serving"),
 }

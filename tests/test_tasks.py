@@ -12,7 +12,7 @@ import pytest
 
 from examples.loan_scoring.simulate import simulate
 from examples.loan_scoring.story import EIGHT
-from monitor_tasks import reading, retraining, tasks
+from monitor_tasks import reading, tasks
 from monitor_tasks.indexing import compact
 from monitor_tasks.io.store import Missing
 from monitor_tasks.monitors.settings import MONITORS
@@ -23,6 +23,7 @@ from monitor_tasks.tables.files import read_table
 from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Action, Permission, Verdict
 from monitor_tasks.window import Window, parse_time
+from tests.retraining_story import retrain
 
 ROOT = Path(__file__).resolve().parents[1]
 YAML = (ROOT / "dags/endpoints/loan-scoring.yaml").read_text()
@@ -235,48 +236,26 @@ def test_a_backfill_hands_over_only_when_asked(home: Path) -> None:
     assert not place.store.has(place.evidence_key(verdict.episode))
 
 
-def test_a_training_that_fails_leaves_the_old_model_and_says_why(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retrained_model_holds_from_the_next_window_on(home: Path) -> None:
     place = site(home)
     verdict = decided(place, HOURS[3])
     before = place.model(HOURS[4])
-
-    def fails(_: Any) -> Any:
-        raise RuntimeError("no memory for the new model")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("examples.loan_scoring.retrain.train", fails)
-        with pytest.raises(RuntimeError, match="no memory"):
-            retraining.retrain(place, verdict.episode, HOURS[3])
-    assert place.model(HOURS[4]) == before
-    assert not place.store.has("loan-scoring/episodes/000001/retrained.json")
-
-    address = retraining.retrain(place, verdict.episode, HOURS[3])
+    evidence, _, trained, compared, promoted = retrain(place, HOURS[3], verdict.episode)
+    assert promoted.outcome == "passed"
     after = place.model(HOURS[4])
     assert after is not None
-    assert (after.version, after.address) == ("2", address)
-    assert after.sha256 == hashlib.sha256(Path(address).read_bytes()).hexdigest()
+    assert after.version == "2"
+    assert after.sha256 == hashlib.sha256(Path(after.address or "").read_bytes()).hexdigest()
     assert place.model(HOURS[3]) == before
     assert place.pinned(HOURS[3]) != place.pinned(HOURS[4])
-    assert retraining.retrain(place, verdict.episode, HOURS[3]) == address
-    record = json.loads(place.store.get("loan-scoring/episodes/000001/retrained.json"))
-    assert record["used"] == [str(HOURS[3])]
-    assert [one["window"] for one in record["windows"]] == [str(HOURS[3])]
-    learned = place.table(
-        tasks.merge_labels(place, HOURS[3], tasks.ingest_capture(place, HOURS[3])), "labelled.parquet"
-    )
-    half = read_table(Path(record["windows"][0]["address"]).read_bytes(), "learned.parquet")
-    held = json.loads(place.baseline_file(record["baseline"], "data_quality/profile.json") or b"")["rows"]
-    assert half.num_rows + held == learned.num_rows
-    assert abs(half.num_rows - held) < 100
-
-
-def test_retraining_answers_only_to_the_window_that_asked(home: Path) -> None:
-    place = site(home)
-    verdict = decided(place, HOURS[3])
-    with pytest.raises(UserError, match="was handed over by"):
-        retraining.retrain(place, verdict.episode, HOURS[1])
-    with pytest.raises(Missing):
-        retraining.retrain(place, "000009", HOURS[3])
+    assert trained.details["used"] == [one["window"] for one in evidence.details["windows"]] == [str(HOURS[3])]
+    rows = place.table(tasks.merge_labels(place, HOURS[3], tasks.ingest_capture(place, HOURS[3])), "labelled.parquet")
+    (half,) = (home / "artifacts/loan-scoring/models/000001/learned").iterdir()
+    learned = read_table(half.read_bytes(), "learned.parquet").num_rows
+    held = json.loads(place.baseline_file(promoted.details["baseline"], "data_quality/profile.json") or b"")["rows"]
+    assert learned + held == rows.num_rows
+    assert abs(learned - held) < 100
+    assert "the challenger" in compared.because
 
 
 def test_a_changed_model_is_an_event_in_the_report(home: Path) -> None:

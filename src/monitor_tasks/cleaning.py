@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from monitor_tasks.evidence import records
+from monitor_tasks.gates import Gate
 from monitor_tasks.io.executions import MANIFEST, REMOVED, newest, note_removed
 from monitor_tasks.remembered import Remembered
 from monitor_tasks.restating import hour_of_plan, waiting_for_labels
@@ -23,7 +25,9 @@ _REVISION = re.compile(
     r"(?P<folder>[^/]+/[^/]+/(?:(?P<hour>\d{4}/\d\d/\d\d/\d\d)|spans/(?P<span>[^/]+)))/revisions/(?P<id>[0-9a-f]{20})/(?P<name>.+)"
 )
 _PLAN = re.compile(r"(?P<folder>[^/]+/labels)/revisions/(?P<id>[0-9a-f]{20})/(?P<name>.+)")
-_LEARNED = re.compile(r"(?P<folder>[^/]+/models/(?P<episode>\d+))/(?P<name>learned_(?P<end>\d{8}T\d{6}Z)\.parquet)")
+_LEARNED = re.compile(
+    r"(?P<folder>[^/]+/models/(?P<episode>\d+))/(?P<name>(?:learned/(?P<end>\d{8}T\d{6}Z)|answered)\.parquet)"
+)
 UNFINISHED: Literal["unfinished"] = "unfinished"
 """What a killed run left behind: it goes with the rows."""
 
@@ -132,7 +136,8 @@ def _stored(site: Site) -> Iterator[Removal]:
     yield from _of_plans(site)
     for entry in site.store.entries(f"{site.name}/models"):
         if (found := _LEARNED.fullmatch(entry.key)) and _is_retrained(site, found["episode"]):
-            yield Removal("rows", parse_time(found["end"]), found["folder"], found["name"], (), entry.size)
+            end = parse_time(found["end"]) if found["end"] else site.handed_over(found["episode"]).end
+            yield Removal("rows", end, found["folder"], found["name"], (), entry.size)
 
 
 def _of_windows(site: Site, schedule: str) -> Iterator[Removal]:
@@ -187,7 +192,9 @@ def _of_open_episodes(site: Site) -> Iterator[Window]:
 
 
 def _is_retrained(site: Site, episode: str) -> bool:
-    return site.store.has(f"{site.name}/episodes/{episode}/retrained.json")
+    """Whether nothing more comes of an episode's retraining: its challenger was promoted, or somebody said no."""
+    last = records(site, episode)[-1:]
+    return any(one.outcome == "refused" or (one.gate, one.outcome) == (Gate.PROMOTE, "passed") for one in last)
 
 
 def _awaited(site: Site, moment: datetime) -> Iterator[Window]:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -12,9 +13,10 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from monitor_tasks import cleaning, indexing, reading, replaying, restating, tasks, tuning
+from monitor_tasks import cleaning, indexing, promoting, reading, replaying, restating, tasks, tuning
 from monitor_tasks.configuration import read_yaml, write_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
+from monitor_tasks.evidence import called, records
 from monitor_tasks.io.addresses import private_key
 from monitor_tasks.io.store import Missing, Store, home, open_object
 from monitor_tasks.monitors.settings import MONITORS
@@ -25,6 +27,7 @@ from monitor_tasks.pages.terminal import (
     cleaning_table,
     comparison_table,
     coverage_table,
+    gates_table,
     graded,
     history_table,
     ledger_table,
@@ -477,6 +480,40 @@ def clean(
     else:
         out.print(cleaning_table(found.told, apply))
     return 0
+
+
+@verb
+def rollback(
+    endpoint: Yaml,
+    because: Annotated[str, typer.Option(help="Why, for the record.")],
+    by: Annotated[str | None, typer.Option(help="Who, for the record; left out, your user name.")] = None,
+) -> int:
+    """Go back to the former model and baseline from the next window on; earlier windows keep theirs."""
+    site = Site(_endpoint(endpoint))
+    move = promoting.rollback(site, because, by or getuser())
+    baseline = f" and baseline {move.baseline}" if move.baseline else ""
+    out.print(
+        f"from {move.since} on {site.name} has {called(move.model)}{baseline} again; {called(move.former_model)} of "
+        f"episode {move.episode} was taken back",
+        soft_wrap=True, markup=False,
+    )  # fmt: skip
+    return 0
+
+
+@verb
+def episode(
+    endpoint: Yaml,
+    number: Annotated[int, typer.Argument(min=1, help="The episode's number.")],
+    as_json: AsJson = False,
+) -> int:
+    """Show what became of an episode's retraining, gate by gate: who decided, why, and on what."""
+    site = Site(_endpoint(endpoint))
+    found = records(site, f"{number:06d}")
+    if as_json:
+        out.print_json(data=[one.model_dump(mode="json") for one in found])
+    else:
+        out.print(gates_table(found))
+    return {"passed": 0, "refused": 1, "failed": 2}[found[-1].outcome] if found else 3
 
 
 @verb

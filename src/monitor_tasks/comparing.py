@@ -82,6 +82,15 @@ def compare_endpoints(
     return _over(sides, profiles, (champion.name, challenger.name), metric)
 
 
+def compare_answers(
+    site: Site, answers: Iterable[tuple[Any, Any]], names: tuple[str, str], metric: str | None = None
+) -> ModelComparison:
+    """Two models' answers to the same labelled requests: of each window the rows of either, with ids and labels."""
+    monitor = ModelQuality(_settings(site))
+    sides = Sides(monitor, monitor)
+    return _over(sides, (sides.profile(*sides_of(one, other)) for one, other in answers), names, metric)
+
+
 def _over(
     sides: Sides, profiles: Iterable[VariantProfile], names: tuple[str, str], metric: str | None
 ) -> ModelComparison:

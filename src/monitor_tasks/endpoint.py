@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, Field, create_model, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, create_model, field_validator, model_validator
 
 from monitor_tasks.configuration import read_yaml
 from monitor_tasks.monitors.settings import MONITORS, NAME
-from monitor_tasks.policy import Policy, Severity
+from monitor_tasks.policy import Policy, Severity, Wait
 from monitor_tasks.retention import Retention
 from monitor_tasks.value import Address, Value
 from monitor_tasks.window import Schedule, Window, format_duration, parse_duration
@@ -221,6 +221,48 @@ class Model(Value):
     """Whether a joblib or pickle file may be loaded: it can run any code, so only where you wrote it yourself."""
 
 
+class Approval(Value):
+    """A person's consent, asked for in Airflow before anything is trained."""
+
+    timeout: Wait = "P1D"
+    """After so long without an answer it is refused."""
+    users: tuple[str, ...] = ()
+    """The ids of the Airflow users who may answer; left out, whoever may act on the DAG."""
+
+    @field_validator("timeout")
+    @classmethod
+    def _waits(cls, text: str) -> str:
+        if not parse_duration(text):
+            raise ValueError(f"{text!r}: leave a person some time to answer, such as PT4H")
+        return text
+
+
+class TrainingJob(Value):
+    """A SageMaker training job that makes the new model."""
+
+    request: Mapping[str, Any]
+    """What ``create_training_job`` takes; its name, input and output are ours: the channel ``train`` is Parquet."""
+    model_file: str = Field(pattern=r"^\w[\w.-]{0,199}$")
+    """The file in the job's ``model.tar.gz`` that is the model: ``model.ubj``, say."""
+
+    @field_validator("request")
+    @classmethod
+    def _leaves_to_us(cls, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        ours = ("TrainingJobName", "InputDataConfig", "OutputDataConfig")
+        if twice := [name for name in ours if name in request]:
+            raise ValueError(f"leave {twice[0]} out: it is made of the endpoint and the episode")
+        return request
+
+
+class Pipeline(Value):
+    """A SageMaker pipeline that makes the new model, and leaves its card as ``model.json`` in ``{output}``."""
+
+    name: str = Field(pattern=NAME)
+    """The pipeline's name."""
+    parameters: Mapping[str, str] = Field(default_factory=dict)
+    """Its parameters; in them ``{evidence}``, ``{rows}``, ``{output}`` become addresses, ``{episode}`` the number."""
+
+
 class Retraining(Value):
     """What a changed world may trigger."""
 
@@ -228,8 +270,33 @@ class Retraining(Value):
     """Whether a violation may start retraining at all."""
     dag_id: str = Field("retrain_model", pattern=r"^[\w.-]{1,200}$")
     """The DAG that takes the hand-off."""
+    minimum_rows: int = Field(100, ge=1)
+    """With fewer rows in the episode's windows nothing is trained."""
+    minimum_labels: int = Field(100, ge=1)
+    """With fewer labels for them nothing is trained."""
+    approval: Approval | None = None
+    """Whether a person is asked, ``{}`` is enough; left out, nobody is."""
     train: str | None = Field(None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    """What the retraining DAG calls, as ``module:function``: ``train(evidence) -> card of the new model``."""
+    """A function, as ``module:function``: ``train(evidence) -> address of the new model``, or its whole card."""
+    training_job: TrainingJob | None = None
+    """A SageMaker training job in its place."""
+    pipeline: Pipeline | None = None
+    """A SageMaker pipeline in its place."""
+    metric: str | None = None
+    """The metric that decides between challenger and champion; left out, ``accuracy``, of numbers ``mae``."""
+    promote: Literal["better", "not_worse"] = "better"
+    """What a challenger must be to be promoted; ``not_worse``: also one that cannot be told from the champion yet."""
+
+    @model_validator(mode="after")
+    def _trains_in_one_way(self) -> Self:
+        if len(self.ways) > 1:
+            raise ValueError(f"name one of train, training_job, pipeline; got {', '.join(self.ways)}")
+        return self
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """How a new model is made: at most one of the three."""
+        return tuple(name for name in ("train", "training_job", "pipeline") if getattr(self, name))
 
 
 class Target(Value):

@@ -140,7 +140,7 @@ class Site:
     def model(self, window: Window) -> ModelCard | None:
         """The model that the endpoint points at in the window: the newest pin, else what the configuration says."""
         pin = self._held("models", window)
-        if pin is not None:
+        if pin is not None and pin["model"] is not None:
             return ModelCard.model_validate(pin["model"])
         settings = self.endpoint.model
         if settings is None:

@@ -11,7 +11,10 @@ import pytest
 
 from examples.airflow_processes import LocalAirflow, free_port
 from examples.demo import DAG, RETRAINING, Told, play, site, windows
+from monitor_tasks.evidence import records
+from monitor_tasks.gates import Gate
 from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.promoting import moves
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 1500
@@ -84,10 +87,27 @@ def test_retraining_is_handed_over_once(scheduled: tuple[LocalAirflow, Path, lis
     assert airflow.states(RETRAINING) == {"retrain__loan-scoring__000001": "success"}
     run = airflow.get(f"/dags/{RETRAINING}/dagRuns/retrain__loan-scoring__000001")
     assert run["conf"] == {"endpoint": "loan-scoring", "episode": "000001", "window": str(asked[0].window)}
-    record = json.loads((home / "artifacts/loan-scoring/episodes/000001/retrained.json").read_bytes())
-    assert record["because"] == asked[0].verdict.because
-    assert record["used"] == [str(told[3].window)]
-    assert hashlib.sha256(Path(record["model"]["address"]).read_bytes()).hexdigest() == record["model"]["sha256"]
+    known = records(site(home), "000001")
+    assert [(one.gate, one.outcome) for one in known] == [(gate, "passed") for gate in Gate]
+    learned, promoted = known[2].details, known[4].details
+    assert asked[0].verdict.because in moves(site(home))[0].because
+    assert learned["used"] == [str(told[3].window)]
+    assert hashlib.sha256(Path(learned["model"]["address"]).read_bytes()).hexdigest() == learned["model"]["sha256"]
+    assert promoted["since"] == "2026-01-01T07:00:00Z"
+
+
+def test_a_person_has_approved_of_the_new_model_through_the_api(
+    scheduled: tuple[LocalAirflow, Path, list[Told]],
+) -> None:
+    airflow, home, told = scheduled
+    answered = airflow.get("/dags/~/dagRuns/~/hitlDetails")["hitl_details"]
+    assert [(one["chosen_options"], one["task_instance"]["task_id"]) for one in answered] == [(["Approve"], "approve")]
+    (asked,) = answered
+    assert asked["subject"] == "Retrain loan-scoring on episode 000001?"
+    assert asked["body"].startswith(f"Episode 000001 of loan-scoring, handed over by {told[3].window}: a changed world")
+    approval = records(site(home), "000001")[1]
+    assert approval.by == asked["responded_by_user"]["name"]
+    assert told[7].verdict.closes == "000001", "the episode is over"
 
 
 def test_only_the_next_window_is_judged_by_what_was_learned(

@@ -43,7 +43,13 @@ def test_the_dag_has_the_boxes_and_arrows_of_the_sentence(in_airflow: Callable[.
     assert found["errors"] == []
     dag = found["dags"]["monitor__loan-scoring"]
     assert dag["arrows"] == SENTENCE
-    assert found["dags"]["retrain_model"]["arrows"] == {"check_evidence": ["refit_model"], "refit_model": []}
+    assert found["dags"]["retrain_model"]["arrows"] == {
+        "check_evidence": ["approve"],
+        "approve": ["train"],
+        "train": ["compare"],
+        "compare": ["promote"],
+        "promote": [],
+    }
     assert dag["timetable"] == "CronDataIntervalTimetable"
     assert (dag["catchup"], dag["max_active_runs"]) == (False, 8)
     assert sorted(dag["params"]) == ["allow_retraining", "baseline_id", "monitors", "window"]

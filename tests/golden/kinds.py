@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from monitor_tasks import tasks
 from monitor_tasks.baseline import Constraint, Constraints
+from monitor_tasks.gates import Gate, GateRecord, Move
 from monitor_tasks.io.executions import Manifest
 from monitor_tasks.io.store import Store
 from monitor_tasks.judging import check, read_baseline, suggest
@@ -33,6 +34,7 @@ from monitor_tasks.profiles.scores import ScoreProfile
 from monitor_tasks.profiles.segments import SegmentProfile
 from monitor_tasks.profiles.sketch import SageMakerBlock
 from monitor_tasks.report import Estimate, ModelCard, Realised, Report, State
+from monitor_tasks.retention import Removed, Taken
 from monitor_tasks.shard import Broken, Labels, MonitorRecord, Shard, ShardHead, VerdictRecord, WindowRecord
 from monitor_tasks.tables.files import Stored
 from monitor_tasks.tables.ledger import Ledger
@@ -197,6 +199,24 @@ def manifest() -> Manifest:
     return Manifest(revision="r", inputs={"a": "1"}, artifacts={"b": "2"}, shown=("b",))
 
 
+def removed() -> Removed:
+    """What went of a revision, and when."""
+    return Removed(artifacts={"captured.parquet": Taken(because="retention.rows: P30D", when="2026-02-01T00:00:00Z")})
+
+
+def gate() -> GateRecord:
+    """What became of a gate of a retraining."""
+    told = {"endpoint": "loans", "episode": "000001", "because": "600 labels", "by": "retraining.evidence"}
+    return GateRecord(**told, gate=Gate.CHECK_EVIDENCE, outcome="passed", details={"windows": [WINDOW]})
+
+
+def move() -> Move:
+    """The champion's alias moved."""
+    told = {"endpoint": "loans", "episode": "000001", "because": "better", "by": "somebody", "since": WINDOW[:20]}
+    models = {"model": ModelCard(version="2"), "former_model": ModelCard(version="1")}
+    return Move(**told, **models, kind="promoted", baseline="b2", former_baseline="b1")
+
+
 BINARY, CLASSES, NUMBERS = (quality(problem) for problem in CHOSEN)
 SEGMENTED = quality("BinaryClassification", segments=("group",))
 SIDES = Sides(BINARY, BINARY)
@@ -205,6 +225,9 @@ KINDS: Mapping[str, Kind] = {
     "bounds": artifact(Constraints, bounds),
     "manifest": artifact(Manifest, manifest),
     "verdict": artifact(Verdict, verdict),
+    "removed": artifact(Removed, removed),
+    "gate": artifact(GateRecord, gate),
+    "move": artifact(Move, move),
     "shard": artifact(ShardHead, shard),
     "message": artifact(Message, message),
     "columns": profile(TableProfile, lambda: TableProfile.of(ROWS, Edges.of(ROWS))),

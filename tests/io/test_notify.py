@@ -71,6 +71,23 @@ def test_a_failed_target_holds_up_no_other_and_is_told_later_in_order() -> None:
     assert place.waiting() == []
 
 
+def test_a_receiver_that_is_down_for_an_hour_misses_nothing_and_gets_nothing_twice() -> None:
+    """A window every five minutes, by a clock of the test: each lays an alert into the outbox and sends what waits."""
+    place, clock, arrived = outbox(), [0], dict[int, list[tuple[str, str, str]]]()
+    for minute in range(0, 90, 5):
+        clock[0] = minute
+        for target in ("chat", "mail"):
+            place.announce(target, message(f"{minute:02d}"))
+        arrived[minute] = told(place, "chat", "mail", failing=lambda one: one == "chat" and 10 <= clock[0] < 70)
+    mails = [("mail", "alert", f"{minute:02d}") for minute in range(0, 90, 5)]
+    assert [one for found in arrived.values() for one in found if one[0] == "mail"] == mails
+    chats = {minute: [text for target, _, text in found if target == "chat"] for minute, found in arrived.items()}
+    assert chats.pop(70) == [f"{minute:02d}" for minute in range(10, 75, 5)], "all that had waited, in order"
+    assert {minute: found for minute, found in chats.items() if found} == {
+        minute: [f"{minute:02d}"] for minute in (0, 5, 75, 80, 85)
+    }
+
+
 def test_an_incident_that_comes_back_is_told_and_resolved_again() -> None:
     place = outbox()
     for about in "ab":

@@ -1,10 +1,7 @@
 """A replayed policy as a table in a terminal, and as a page with a plot; and proposed bounds as a table."""
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
-from importlib.resources import files
 from typing import Any, Protocol
 
 from rich.console import Group
@@ -13,7 +10,7 @@ from rich.table import Table
 
 from monitor_tasks.pages.charts import Drawing, strips
 from monitor_tasks.pages.numbers import number, text
-from monitor_tasks.pages.report import environment
+from monitor_tasks.pages.report import rendered
 from monitor_tasks.verdict import Action
 from monitor_tasks.window import Window
 
@@ -83,13 +80,10 @@ def replay_table(found: Sequence[Replayed]) -> Group:
 def replay_page(endpoint: str, found: Sequence[Replayed]) -> bytes:
     """The same as one self-contained HTML file, with both rows of actions along the time."""
     lines = [tuple(map(text, cells)) for cells in _lines(found)]
-    style = files("monitor_tasks.pages").joinpath("templates/report.css").read_text("utf-8")
-    page = environment().get_template("replay.html.j2")
-    return page.render(
-        endpoint=text(endpoint), summary=replay_summary(found), picture=_picture(found), titles=TITLES,
-        lines=lines[:SHOWN], more=max(0, len(lines) - SHOWN), style=style,
-        style_hash=b64encode(sha256(style.encode()).digest()).decode(),
-    ).encode("utf-8", "replace")  # fmt: skip
+    return rendered(
+        "replay.html.j2", endpoint=text(endpoint), summary=replay_summary(found), picture=_picture(found),
+        titles=TITLES, lines=lines[:SHOWN], more=max(0, len(lines) - SHOWN),
+    )  # fmt: skip
 
 
 def _picture(found: Sequence[Replayed]) -> Drawing | None:

@@ -155,10 +155,15 @@ def _head(report: Report) -> dict[str, Any]:
 
 
 def _page(head: Mapping[str, Any], body: _Body) -> bytes:
+    return rendered("report.html.j2", **head, **body._asdict())
+
+
+def rendered(template: str, **told: Any) -> bytes:
+    """A page by its template, in the style of all pages."""
     style = files("monitor_tasks.pages").joinpath("templates/report.css").read_text("utf-8")
     style_hash = b64encode(sha256(style.encode()).digest()).decode()
-    template = environment().get_template("report.html.j2")
-    return template.render(**head, **body._asdict(), style=style, style_hash=style_hash).encode("utf-8", "replace")
+    page = environment().get_template(template)
+    return page.render(**told, style=style, style_hash=style_hash).encode("utf-8", "replace")
 
 
 @cache

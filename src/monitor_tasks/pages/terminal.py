@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from monitor_tasks.exhibit import ModelComparison
+from monitor_tasks.gates import GateRecord
 from monitor_tasks.pages.compared import shown
 from monitor_tasks.pages.estimates import sentences
 from monitor_tasks.pages.numbers import sentence, text
@@ -92,6 +93,16 @@ def coverage_table(found: Mapping[str, Coverage]) -> Group:
         for name, one in found.items()
     )
     return Group(*map(escape, heads), *([table] if table.row_count else []))
+
+
+def gates_table(known: Sequence[GateRecord]) -> Table | str:
+    """One line a gate: what became of it, who or what decided, and why."""
+    if not known:
+        return "nothing is recorded of its retraining"
+    table = Table("gate", "outcome", *(Column(title, overflow="fold") for title in ("decided by", "because")))
+    for one in known:
+        table.add_row(*(escape(text(cell, 1024)) for cell in (one.gate, one.outcome, one.by, one.because)))
+    return table
 
 
 def history_table(known: Sequence[Mapping[str, Any]]) -> Table:

@@ -12,6 +12,11 @@ EVALUATED = ("data_type_check", "completeness_check", "categorical_values_check"
 CHI_SQUARED = "ChiSquared"
 """SageMaker's other categorical distance: what it compares is unverified, so it is kept and not judged."""
 
+CLARIFY = ("bias", "attribution")
+"""The monitors whose container is Clarify's."""
+LONGEST = 1024
+"""Characters of a FailureReason."""
+
 _EXECUTION = {Status.NO_DATA: "Failed", Status.NOT_ENOUGH_DATA: "Completed"}
 
 
@@ -25,14 +30,22 @@ def execution_status(status: Status) -> str:
 
 
 def exit_message(report: Report) -> str:
-    """What the container leaves as its last words; the one before the colon is the execution's status."""
-    status = execution_status(report.status)
+    """What the container leaves as its last words; the one before the colon is the execution's status.
+
+    SageMaker's words are those of operations.md, section 2; it has none for too little data, which are ours.
+    """
+    status, found = execution_status(report.status), len(report.violations)
     if report.status is Status.NO_DATA:
-        return f"{status}: Job inputs had no data"
-    if report.status is Status.FAILED:
-        return f"{status}: {report.having(State.FAILED)[0].because}"
-    found = f"{len(report.violations)} violations" if report.violations else "no violations"
-    return f"{status}: Job completed successfully with {found}."
+        said = "Job inputs had no data"
+    elif report.status is Status.FAILED:
+        said = report.having(State.FAILED)[0].because
+    elif report.status is Status.NOT_ENOUGH_DATA:
+        said = "Job completed successfully, but there was not enough data to judge."
+    elif report.monitor in CLARIFY and not found:
+        said = "SageMaker XAI Analyzer ran successfully"
+    else:
+        said = f"Job completed successfully with {found or 'no'} violations."
+    return f"{status}: {said}"[:LONGEST]
 
 
 def unreadable(address: str, kind: str, error: ValidationError) -> UserError:
