@@ -100,6 +100,13 @@ class LocalAirflow:
                     )
                 )
 
+    def kill(self, service: str) -> None:
+        """Kills a service and all that it has started, as a crash does; it may be started again."""
+        for process in [one for one in self._running if one.args == ["airflow", service]]:
+            _signal(process, signal.SIGKILL)
+            process.wait()
+            self._running.remove(process)
+
     def wait_until_up(self) -> None:
         """Returns when the API answers.
 
