@@ -125,7 +125,7 @@ class LocalAirflow:
                 )
 
     def kill(self, service: str) -> None:
-        """Ends a service and whatever it started, as a machine does that loses its power."""
+        """Kills a service and all that it has started, as a crash does; it may be started again."""
         for process in [one for one in self._running if one.args == ["airflow", service]]:
             _signal(process, signal.SIGKILL)
             process.wait()

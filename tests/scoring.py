@@ -14,6 +14,11 @@ def turn(frame: Any) -> Any:
     return (frame["tenure"] * 3 + frame["income"] * 0.01).to_numpy()
 
 
+def chance(frame: Any) -> Any:
+    """A chance that grows with income."""
+    return (frame["income"].clip(0, 100) / 100).to_numpy()
+
+
 def dawdle(frame: Any) -> Any:
     """Takes forever."""
     time.sleep(60)

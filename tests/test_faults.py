@@ -13,15 +13,16 @@ from itertools import cycle
 from pathlib import Path
 from queue import SimpleQueue
 from random import Random
-from tempfile import gettempdir
+from tempfile import TemporaryDirectory, gettempdir
 
-import pyarrow.parquet
 import pytest
 
-from monitor_tasks.io.executions import MANIFEST, digest, newest, read_artifact, read_manifest
+from monitor_tasks.io.executions import MANIFEST, newest
 from monitor_tasks.io.store import Store
-from monitor_tasks.value import UserError
-from tests.io.forked import WRITES, Forker, Ran
+from monitor_tasks.window import parse_time
+from tests.io.forked import CLOCK, WRITES, Forker, Ran
+from tests.io.harmed import Ground, handed_over, killed, raced
+from tests.io.torn import torn as unwhole
 
 WINDOW = "2026-01-01T00:00:00Z/PT1H"
 COLUMNS = ("probability", "income", "age", "region")
@@ -34,8 +35,10 @@ monitors: {data_quality: {minimum_rows: 20}}
 """
 PLACES = (
     {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8"},
-    {"PYTHONHASHSEED": "4711", "TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8", "OMP_NUM_THREADS": "1"},
+    {"PYTHONHASHSEED": "4711", "TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8", "OMP_NUM_THREADS": "1", **CLOCK},
 )
+SEEN = 20
+"""The first write of every box and verb is met, and every twentieth after it."""
 SPREAD = 11
 """Every eleventh call is killed by default; they come in fives (write, sync, link, sync, unlink): all kinds are met."""
 
@@ -44,7 +47,7 @@ needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs 
 
 @pytest.fixture(scope="module")
 def forkers() -> Iterator[list[Forker]]:
-    """Two processes that run windows, with another hash seed, time zone, locale and number of threads each."""
+    """Two processes that run windows: another hash seed, time zone, locale, number of threads and day each."""
     started = [Forker(place) for place in PLACES]
     yield started
     for one in started:
@@ -100,36 +103,9 @@ def tree(home: Path) -> dict[str, bytes]:
 
 
 def torn(home: Path) -> list[str]:
-    """What is visible through the store and is not whole."""
+    """What is visible through the store and is not whole, or is there and not visible."""
     store = Store(str(home / "artifacts"))
-    keys = {entry.key for entry in store.entries()}
-    found = sorted(keys ^ set(tree(home)))
-    proven = set()
-    for key in (key for key in keys if key.endswith(MANIFEST)):
-        try:
-            artifacts = read_manifest(store, key).artifacts
-            proven |= {digest(read_artifact(store, key, name)) for name in artifacts}
-        except UserError as error:
-            found.append(str(error))
-    for key in keys:
-        if "/revisions/" not in key and "/pins/" not in key and digest(store.get(key)) not in proven:
-            found.append(f"{key}: shown, and in no manifest")
-        if not _parses(home / "artifacts" / key):
-            found.append(f"{key}: does not parse")
-    return found
-
-
-def _parses(path: Path) -> bool:
-    try:
-        if path.suffix == ".parquet":
-            pyarrow.parquet.read_table(path)
-        elif path.suffix == ".json":
-            json.loads(path.read_bytes())
-        elif path.suffix == ".jsonl":
-            [json.loads(line) for line in path.read_bytes().splitlines()]
-    except ValueError:
-        return False
-    return True
+    return [*sorted({entry.key for entry in store.entries()} ^ set(tree(home))), *unwhole(store)]
 
 
 def _calls(forker: Forker, home: Path) -> list[str]:
@@ -188,9 +164,13 @@ def test_killed_at_every_single_call(
     _report(sweep(tmp_path, forkers, unharmed, 1), capsys)
 
 
-def _report(figures: str, capsys: pytest.CaptureFixture[str]) -> None:
+def _say(figures: str, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         sys.stdout.write(f"\n{figures}\n")
+
+
+def _report(figures: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _say(figures, capsys)
     found = re.fullmatch(r"(\d+) of (\d+) killed, (\d+) torn, (\d+) different \(\d+ calls\)", figures)
     assert found
     assert found[1] == found[2], figures
@@ -215,6 +195,39 @@ def test_the_bytes_depend_on_no_hash_seed_time_zone_locale_or_order_of_files(
         home = watched(tmp_path / str(number), order)
         assert run(forker, home).code == 0
         assert tree(home) == unharmed
+
+
+@pytest.mark.skipif(not CLOCK, reason="needs libfaketime: apt-get install faketime")
+def test_one_of_the_processes_believes_that_it_is_tomorrow(tmp_path: Path, forkers: list[Forker]) -> None:
+    times = [parse_time(json.loads(one.call(tmp_path, "tests.whole:clock").said)) for one in forkers]
+    assert abs((times[1] - times[0]).total_seconds() - 25 * 3600) < 60
+
+
+def test_killed_at_writes_of_the_whole_sentence_the_next_run_ends_like_one_that_was_not(
+    tmp_path: Path, forkers: list[Forker], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = killed([Ground(tmp_path, forkers[0])], "model_quality", SEEN)
+    _say(f"whole sentence: {ends}", capsys)
+    assert ends.is_well, ends
+
+
+def test_four_runs_of_one_hour_give_one_verdict_and_one_hand_over(tmp_path: Path, forkers: list[Forker]) -> None:
+    ground = Ground(tmp_path, forkers[1])
+    ends = raced(ground, 1, "model_quality")
+    assert ends.is_well, ends
+    assert handed_over(ground.tree) == (1, 1, 1)
+
+
+def test_who_may_not_write_is_told_where_in_one_clear_line(forkers: list[Forker]) -> None:
+    if os.geteuid():
+        pytest.skip("needs the right to be somebody else")
+    with TemporaryDirectory() as folder:
+        home = watched(Path(folder) / "home")
+        home.parent.chmod(0o755)
+        (home / "artifacts").mkdir()
+        ran = forkers[0].run(home / "endpoint.yaml", WINDOW, user=65534)[0]
+        assert_one_clear_line(ran, home, "Permission denied")
+        assert tree(home) == {}
 
 
 def test_a_finished_window_run_again_writes_nothing(tmp_path: Path, forkers: list[Forker]) -> None:

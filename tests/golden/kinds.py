@@ -146,7 +146,8 @@ def slices() -> bytes:
     said = [1.0 - int(label) if off else float(label) for label, off in zip(labels, wrong, strict=True)]
     rows = many.append_column("label", pa.array(labels)).append_column("score", pa.array(said))
     monitor = quality("BinaryClassification", worst_slices={})
-    told = monitor.worst_slices(*parted(monitor.with_losses(rows), 5000))
+    sample, others = parted(monitor.with_losses(rows), 5000)
+    told = monitor.worst_slices(sample, others.batches())
     return told.files["slices.json"]
 
 

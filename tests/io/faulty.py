@@ -23,6 +23,8 @@ class Asked(NamedTuple):
     method: str
     target: str
     fault: str
+    port: int = 0
+    """Whose connection it came by."""
 
 
 class FaultyProxy:
@@ -55,12 +57,12 @@ class FaultyProxy:
         """How often each fault was met."""
         return Counter(one.fault for one in self.asked if one.fault)
 
-    def fate(self, method: str, target: str) -> str:
+    def fate(self, method: str, target: str, port: int = 0) -> str:
         """The fault that a request meets; empty for none."""
         with self._lock:
             unlucky = self._random.random() < self.share
             fault = self.next.pop(0) if self.next else self._random.choice(self.faults) if unlucky else ""
-            self.asked.append(Asked(method, target, fault))
+            self.asked.append(Asked(method, target, fault, port))
             self.heard(len(self.asked))
         return fault
 
@@ -84,7 +86,7 @@ class _Passing(BaseHTTPRequestHandler):
     def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         proxy = self.server.proxy
-        fault = proxy.fate(self.command, self.path)
+        fault = proxy.fate(self.command, self.path, self.client_address[1])
         if fault == "slow down":
             return self._say(503, [], BUSY)
         if fault == "dropped before":

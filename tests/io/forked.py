@@ -1,21 +1,31 @@
-"""Runs windows in processes that can be killed at any system call, without paying for the imports each time.
+"""Runs windows in processes that can be killed at any system call or any write, without paying for imports each time.
 
 Started as a program it imports everything once, then forks a child per run and never runs anything itself. A line in:
-``{"endpoint": path, "window": text, "times": n, "strace": [arguments]}``; a line out: the runs' exit codes (-9: killed)
-and what they said.
+``{"home": folder, "does": arguments of the command line or ["module:function", arguments], "times": n,
+"strace": [arguments], "dies_at": write, "listing": seed, "user": id}``; a line out: the runs' exit codes (-9: killed)
+and what they said. Runs at once begin together; with ``"shares"`` there is one for each, with these as its last
+arguments.
 """
 
 import json
+import locale
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 WRITES = "write,pwrite64,writev,rename,renameat,renameat2,link,linkat,fsync,fdatasync,unlink,unlinkat,mkdir,mkdirat"
+
+_FAKED = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+CLOCK = {"LD_PRELOAD": str(_FAKED[0]), "FAKETIME": "+25h"} if _FAKED else {}
+"""The environment of a process whose clock is 25 hours ahead; empty on a machine without libfaketime."""
 
 
 class Ran(NamedTuple):
@@ -26,18 +36,29 @@ class Ran(NamedTuple):
 class Forker:
     """The test's side: a process that forks runs of ``monitor-tasks run``."""
 
-    def __init__(self, environment: dict[str, str] | None = None, user: int | None = None) -> None:
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **(environment or {})},
-            user=user,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **(environment or {})},
         )
 
-    def run(self, endpoint: Path, window: str, times: int = 1, strace: Sequence[str] = ()) -> list[Ran]:
-        job = {"endpoint": str(endpoint), "window": window, "times": times, "strace": list(strace)}
+    def run(self, endpoint: Path, window: str, **how: Any) -> list[Ran]:
+        """Runs ``monitor-tasks run``; see the file's head for what may be said of how."""
+        return self._ask(endpoint.parent, ["run", endpoint.name, "--window", window], **how)
+
+    def call(self, home: Path, *does: Any, **how: Any) -> Ran:
+        """Calls ``module:function`` with its arguments in a folder."""
+        return self.calls(home, *does, **how)[0]
+
+    def calls(self, home: Path, *does: Any, **how: Any) -> list[Ran]:
+        """The same, as often at once as is said."""
+        return self._ask(home, does, **how)
+
+    def _ask(self, home: Path, does: Sequence[Any], **how: Any) -> list[Ran]:
+        job = {"home": str(home), "does": does, "times": 1, "strace": [], "dies_at": 0, "listing": 0, "user": 0, **how}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(job) + "\n")
@@ -71,14 +92,29 @@ def _run(job: dict[str, Any], answer: socket.socket) -> None:
     import io
 
     from monitor_tasks import cli
+    from monitor_tasks.value import UserError
 
     said = io.StringIO()
     cli.out.file = cli.err.file = said
     code = 99
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            os.chdir(Path(job["endpoint"]).parent)  # addresses in the YAML are relative, so trees are comparable
-            cli.app(["run", Path(job["endpoint"]).name, "--window", job["window"]])
+            with contextlib.suppress(locale.Error):  # a machine need not have it
+                locale.setlocale(locale.LC_ALL, "")
+            os.chdir(job["home"])  # addresses in the YAML are relative, so trees are comparable
+            if job["user"]:
+                os.setuid(job["user"])
+            _die_at(job["dies_at"])
+            _list_in_another_order(job["listing"])
+            module, _, function = job["does"][0].partition(":")
+            if function:
+                said.write(json.dumps(getattr(import_module(module), function)(*job["does"][1:])))
+            else:
+                cli.app(job["does"])
+            code = 0
+    except UserError as error:
+        said.write(str(error))
+        code = 2
     except SystemExit as end:
         code = int(end.code or 0)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the test must see it
@@ -87,19 +123,62 @@ def _run(job: dict[str, Any], answer: socket.socket) -> None:
     os._exit(code)
 
 
+def _die_at(number: int) -> None:
+    """From now on the process is killed when it is about to do its n-th write to a store; 0: never."""
+    from monitor_tasks.io.store import Store
+
+    begun = 0
+
+    def deadly(change: Callable[..., None]) -> Callable[..., None]:
+        def changed(*args: Any, **kwargs: Any) -> None:
+            nonlocal begun
+            begun += 1
+            if begun == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            change(*args, **kwargs)
+
+        return changed
+
+    if number:
+        for name in ("_write", "delete"):
+            setattr(Store, name, deadly(getattr(Store, name)))
+
+
+def _list_in_another_order(seed: int) -> None:
+    """From now on every listing comes in an order of its own; 0: as the store gives it."""
+    import obstore
+
+    random, listed, divided = Random(seed), obstore.list, obstore.list_with_delimiter
+
+    def shuffled(found: Sequence[Any]) -> list[Any]:
+        return random.sample(list(found), len(found))
+
+    def listing(*args: Any, **kwargs: Any) -> list[list[Any]]:
+        return [shuffled([one for batch in listed(*args, **kwargs) for one in batch])]
+
+    def parts(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        return {name: shuffled(found) for name, found in divided(*args, **kwargs).items()}
+
+    if seed:
+        obstore.list, obstore.list_with_delimiter = listing, parts  # type: ignore[assignment]
+
+
+HEAVY = (
+    *("altair", "great_expectations", "pyarrow.csv", "pyarrow.parquet", "vl_convert"),
+    *("monitor_tasks.cli", "monitor_tasks.on_tables", "monitor_tasks.pages.report", "tests.whole"),
+    *(f"monitor_tasks.monitors.{name}" for name in ("attribution", "bias", "data_quality", "expectations")),
+    "monitor_tasks.monitors.model_quality",
+)
+"""What every run imports; nothing of it may be called before a fork."""
+
+
 def _serve() -> None:
-    import great_expectations  # noqa: F401
-    import pyarrow.csv
-    import pyarrow.parquet  # noqa: F401
-
-    import monitor_tasks.cli
-    import monitor_tasks.monitors.data_quality
-    import monitor_tasks.monitors.expectations
-    import monitor_tasks.on_tables  # noqa: F401
-
+    for name in HEAVY:
+        import_module(name)
     for line in sys.stdin:
         job = json.loads(line)
-        children = [_fork(job) for _ in range(job["times"])]
+        shares = job.get("shares") or [[]] * job["times"]
+        children = [_fork({**job, "does": [*job["does"], *share]}) for share in shares]
         for _, talk, _ in children:
             talk.send(b"!")
         ends = []

@@ -1,7 +1,9 @@
 """A process of its own gets little: no secrets, network or files, little memory and time; and says how it ended."""
 
 import os
+import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -44,6 +46,11 @@ def abort(_: bytes) -> bytes:
 def sleep(_: bytes) -> bytes:
     time.sleep(60)
     return b""
+
+
+def note_and_sleep(path: bytes) -> bytes:
+    Path(path.decode()).write_text(str(os.getpid()))
+    return sleep(b"")
 
 
 def tell(name: bytes) -> bytes:
@@ -94,3 +101,27 @@ def test_what_a_person_can_mend_is_told_as_it_is() -> None:
 def test_how_it_ended_is_one_clear_error(name: str, limits: Limits, message: str) -> None:
     with pytest.raises(UserError, match=message):
         asked(name, b"", limits)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+@pytest.mark.parametrize("trusted", [True, False])
+def test_it_ends_with_the_task_that_asked(trusted: bool, tmp_path: Path) -> None:
+    noted = Path("/dev/shm") / f"asked-{os.getpid()}-{trusted}"  # one place where it may write
+    code = (
+        "from tests.io.test_limited import Limits, asked\n"
+        f"asked('note_and_sleep', {str(noted).encode()!r}, Limits(trusted={trusted}))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as task:
+        while not (noted.exists() and noted.read_text()):
+            assert task.poll() is None
+            time.sleep(0.05)
+        task.send_signal(signal.SIGKILL)
+    asked_for = Path("/proc") / noted.read_text() / "status"
+    noted.unlink()
+    for _ in range(100):
+        if not asked_for.exists() or "State:\tZ" in asked_for.read_text():
+            return
+        time.sleep(0.05)
+    os.kill(int(asked_for.parent.name), signal.SIGKILL)
+    pytest.fail("the process goes on without its task")

@@ -420,6 +420,12 @@ def test_what_a_bucket_answers_is_one_of_ours(code: int, kind: type[StoreError],
         assert "secret" not in str(caught.value)
 
 
+def test_a_clock_that_is_off_is_said_to_be(s3: Store) -> None:
+    Answers.answers = [(403, b"<Error><Code>RequestTimeTooSkewed</Code></Error>", 0)]
+    with pytest.raises(Refused, match=r"/a: this machine's clock is not the server's \(RequestTimeTooSkewed\); set it"):
+        s3.get("a")
+
+
 def test_a_bucket_that_is_not_there_is_missing(s3: Store) -> None:
     Answers.answers = [(404, b"<Error><Code>NoSuchBucket</Code></Error>", 0)]
     for ask in (s3.get, s3.entries, s3.files, s3.holds, lambda key: s3.put(key, b""), lambda key: s3.create(key, b"")):

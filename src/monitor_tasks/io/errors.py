@@ -44,6 +44,7 @@ _WORDS: dict[str, tuple[type[StoreError], str]] = {
     "SignatureDoesNotMatch": (Refused, "the secret does not fit the access key ({}); check the credentials"),
     "InvalidAccessKeyId": (Refused, "nobody has that access key ({}); check the credentials and the endpoint"),
     "ExpiredToken": (Refused, "the credentials have expired ({}); renew them"),
+    "RequestTimeTooSkewed": (Refused, "this machine's clock is not the server's ({}); set it right, as by NTP"),
     "InvalidToken": (Refused, "the session token is wrong ({}); renew the credentials"),
     _NO_KEYS: (
         Refused,
