@@ -98,7 +98,16 @@ def test_a_former_version_is_written_again_in_the_present_form(name: str) -> Non
 
 def test_former_versions_are_there() -> None:
     assert [
-        *("classes.v1", "columns.v1", "columns.v2", "labels.v1", "residuals.v1", "sample.v1", "scores.v1")
+        *(
+            "classes.v1",
+            "columns.v1",
+            "columns.v2",
+            "labels.v1",
+            "residuals.v1",
+            "sample.v1",
+            "scores.v1",
+            "segments.v1",
+        )
     ] == FORMER
 
 

@@ -67,7 +67,7 @@ def interval_names(cuts: tuple[float, ...]) -> list[str]:
 class SegmentProfile:
     """What is remembered of a table as a whole and by segment; any two of the same segments add up."""
 
-    SCHEMA_VERSION: ClassVar[int] = 1
+    SCHEMA_VERSION: ClassVar[int] = 2
 
     whole: Any
     """The profile of all rows."""
