@@ -16,7 +16,7 @@ from scripts.make_env import filled
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = (ROOT / ".env.example").read_text()
 SECRETS = re.findall(r"^(\w+)=$", EXAMPLE, re.MULTILINE)
-ALSO = {"image", "build", "restart", "init", "security_opt", "cap_drop", "stop_grace_period", "ports"}
+ALSO = {"image", "build", "restart", "init", "security_opt", "cap_drop", "user", "stop_grace_period", "ports"}
 """What a container has that a process does not need; everything else in the file is honoured by Composed."""
 READ = {"command", "environment", "volumes", "depends_on", "healthcheck"}
 ONE_SHOT = {"init"}
