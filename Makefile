@@ -18,7 +18,7 @@ unexport UV_PYTHON
 # The machine's own certificates where it has some: behind a company's proxy no others are trusted.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/*.pem /etc/ssl/cert.pem /etc/pki/tls/certs/*.crt),1,0)
 
-.PHONY: help install demo up test test-long lint format sbom latest bench clean
+.PHONY: help install demo up test test-long lint format sbom latest bench bench-load clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ latest: $(READY) ## resolve the newest versions for the oldest and the newest Py
 bench: $(READY) ## measure speed and memory against peers (ARGS=peers: against other libraries, installed in .peers)
 	@$(RUN) benchmarks $(ARGS)
 
+bench-load: $(READY) ## 20 endpoints x 6 windows through docker-compose.yml's services, without Docker (ARGS="--workers 8")
+	@$(RUN) benchmarks.load $(ARGS)
+
 clean: ## remove .venv, the demo's folder and every cache
-	rm -rf $(VENV) .peers .latest .demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .peers .latest .demo .composed .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

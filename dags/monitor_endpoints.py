@@ -27,7 +27,7 @@ from monitor_notifiers import send
 from monitor_tasks import sending, tasks
 from monitor_tasks.endpoint import Emit, Endpoint
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.site import load_endpoints
+from monitor_tasks.site import load_endpoints, share_of
 from monitor_tasks.window import Window
 
 ENDPOINTS = Path(__file__).parent / "endpoints"
@@ -95,10 +95,14 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
         start_date=endpoint.start_date,
         catchup=False,
         max_active_runs=8,
-        params=params(endpoint),
         tags=["model-monitor", *endpoint.tags],
         owner_links={},
-        default_args={"owner": endpoint.owner or "airflow", "retries": 2, "retry_delay": timedelta(seconds=30)},
+        default_args={
+            "owner": endpoint.owner or "airflow",
+            "pool": endpoint.pool,
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+        },
         doc_md=f"{__doc__}\nConfiguration `{endpoint.config_hash}`",
     ) as dag:
 
@@ -154,6 +158,7 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
         chosen >> [trigger_retraining(endpoint), alert(), EmptyOperator(task_id="rest")]
         if emits(endpoint):
             chosen >> emitting(endpoint)
+    dag.params.update(params(endpoint))  # last, or each task copies the form: five times the cost of a DAG's reading
     return dag
 
 
@@ -223,7 +228,8 @@ def dag_id(path: str, endpoint: Any) -> str:
 
 
 wanted = get_parsing_context().dag_id
-for path, endpoint in load_endpoints(ENDPOINTS).items():
+name = wanted and wanted.removeprefix("monitor__")
+for path, endpoint in load_endpoints(ENDPOINTS, name, share_of(__file__)).items():
     if wanted in (None, dag_id(path, endpoint)):
         made = monitor_dag(endpoint) if isinstance(endpoint, Endpoint) else broken_dag(path, endpoint)
         globals()[made.dag_id] = made

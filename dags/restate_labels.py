@@ -22,7 +22,7 @@ from monitor_notifiers import send
 
 from monitor_tasks import restating, sending, tasks
 from monitor_tasks.endpoint import Endpoint
-from monitor_tasks.site import load_endpoints
+from monitor_tasks.site import load_endpoints, share_of
 from monitor_tasks.staging import label_names
 from monitor_tasks.window import Window
 
@@ -50,16 +50,13 @@ def labels_dag(endpoint: Endpoint) -> DAG:
         start_date=endpoint.start_date,
         catchup=False,
         max_active_runs=1,
-        params={
-            "allow_retraining": Param(
-                None,
-                type=["null", "boolean"],
-                title="Allow retraining",
-                description="Empty: as the endpoint's configuration says, and never in a backfill",
-            )
-        },
         tags=["model-monitor", "labels", *endpoint.tags],
-        default_args={"owner": endpoint.owner or "airflow", "retries": 2, "retry_delay": timedelta(seconds=30)},
+        default_args={
+            "owner": endpoint.owner or "airflow",
+            "pool": endpoint.pool,
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+        },
         doc_md=f"{__doc__}\nConfiguration `{endpoint.config_hash}`",
     ) as dag:
 
@@ -118,6 +115,12 @@ def labels_dag(endpoint: Endpoint) -> DAG:
         ).expand_kwargs(asked)
         asked >> alert() >> (settled := settle_labels(plan))
         handed_over >> settled
+    dag.params["allow_retraining"] = Param(  # last, or each task copies the form
+        None,
+        type=["null", "boolean"],
+        title="Allow retraining",
+        description="Empty: as the endpoint's configuration says, and never in a backfill",
+    )
     return dag
 
 
@@ -129,7 +132,8 @@ def settle(endpoint: Endpoint, plan: str, failed: dict[str, str]) -> None:
 
 
 wanted = get_parsing_context().dag_id
-for endpoint in load_endpoints(ENDPOINTS).values():
+name = wanted and wanted.removeprefix("labels__")
+for endpoint in load_endpoints(ENDPOINTS, name, share_of(__file__)).values():
     is_late = isinstance(endpoint, Endpoint) and endpoint.ground_truth and not endpoint.ground_truth.start_time_offset
     if is_late and label_names(endpoint) and wanted in (None, f"labels__{endpoint.endpoint_name}"):
         made = labels_dag(endpoint)

@@ -35,7 +35,7 @@ CHECK_SECONDS = 30
 def request(asked: Any = None) -> tuple[Site, str, Window]:
     """The endpoint, the episode and the window that the run was asked for."""
     asked = asked or get_current_context()["params"]
-    for endpoint in load_endpoints(ENDPOINTS).values():
+    for endpoint in load_endpoints(ENDPOINTS, asked["endpoint"]).values():
         if getattr(endpoint, "endpoint_name", None) == asked["endpoint"]:
             return site(endpoint), asked["episode"], Window.parse(asked["window"])
     raise UserError(f"no readable file in {ENDPOINTS.name}/ describes the endpoint {asked['endpoint']}")

@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
+
+from examples.airflow_api import AirflowApi
 
 PROJECT = Path(__file__).resolve().parents[1]
 STARTUP = 120.0
@@ -34,16 +36,15 @@ def free_port() -> int:
         return port
 
 
-class LocalAirflow:
+class LocalAirflow(AirflowApi):
     """Scheduler, DAG processor and API server in process groups of their own; all of them end with the block."""
 
     def __init__(self, home: Path, port: int, settings: Mapping[str, str] | None = None) -> None:
         """An Airflow whose files lie below `home` and whose pages are served on `port` of the loopback address."""
-        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(f"http://127.0.0.1:{port}")
         self._logs = home / "airflow"
         self._logs.mkdir(parents=True, exist_ok=True)
         self._running: list[subprocess.Popen[bytes]] = []
-        self._client = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
         self.environment = {
             **os.environ,
             "AIRFLOW_HOME": str(home / "airflow"),
@@ -157,50 +158,22 @@ class LocalAirflow:
             if process.poll() is not None:
                 raise RuntimeError(f"{process.args} ended with {process.returncode}; its log is in {self._logs}")
 
-    def get(self, path: str, **query: Any) -> Any:
-        """The answer of Airflow's API to a question, as JSON."""
-        return self._ask("GET", path, params=query)
-
-    def post(self, path: str, content: Mapping[str, Any]) -> Any:
-        """The answer of Airflow's API to a request, as JSON."""
-        return self._ask("POST", path, json=content)
-
-    def patch(self, path: str, content: Mapping[str, Any]) -> Any:
-        """The answer of Airflow's API to a change, as JSON."""
-        return self._ask("PATCH", path, json=content)
-
-    def questions(self) -> list[str]:
-        """Where a person's answer is waited for: the addresses of what to answer."""
-        asked = self.get("/dags/~/dagRuns/~/hitlDetails", response_received=False)["hitl_details"]
-        tasks = [one["task_instance"] for one in asked]
-        place = "/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails"
-        return [place.format(**one) for one in tasks]
-
-    def answer(self, question: str, option: str) -> None:
-        """A person's answer to a question."""
-        self.patch(question, {"chosen_options": [option], "params_input": {}})
-
-    def states(self, dag_id: str) -> dict[str, str]:
-        """The state of every run of a DAG by the run's id."""
-        runs = self.get(f"/dags/{dag_id}/dagRuns", limit=100)["dag_runs"]
-        return {run["dag_run_id"]: run["state"] for run in runs}
-
-    def _ask(self, method: str, path: str, **how: Any) -> Any:
-        if "Authorization" not in self._client.headers:
-            token = self._client.get("/auth/token").raise_for_status().json()["access_token"]
-            self._client.headers["Authorization"] = f"Bearer {token}"
-        return self._client.request(method, f"/api/v2{path}", **how).raise_for_status().json()
-
     def stop(self) -> None:
         """Ends every process that was started, and whatever they started."""
-        for ending, patience in ((signal.SIGTERM, 8.0), (signal.SIGKILL, 5.0)):
-            for process in self._running:
-                _signal(process, ending)
-            deadline = time.monotonic() + patience
-            while time.monotonic() < deadline and any(_group_lives(process) for process in self._running):
-                time.sleep(0.1)
+        end(self._running)
         self._running.clear()
         self._client.close()
+
+
+def end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Ends processes and whatever is in their groups: asked first, then by force."""
+    ending = list(processes)
+    for number, patience in ((signal.SIGTERM, 8.0), (signal.SIGKILL, 5.0)):
+        for process in ending:
+            _signal(process, number)
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and any(_group_lives(process) for process in ending):
+            time.sleep(0.1)
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

@@ -405,6 +405,8 @@ class Endpoint(Value):
     """The Airflow connection whose credentials open the addresses; never a secret itself."""
     owner: str = ""
     tags: tuple[str, ...] = ()
+    pool: str = Field("default_pool", pattern=r"^[\w.-]+$", max_length=250)
+    """The Airflow pool in which its tasks wait for a slot; it has to be there, or they wait for ever."""
 
     @model_validator(mode="after")
     def _names_what_it_merges(self) -> Self:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
 from typing import Any, BinaryIO
+from zlib import crc32
 
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.io import store as storage
@@ -30,6 +31,7 @@ from monitor_tasks.value import UserError, read_stored
 from monitor_tasks.verdict import Outcome, Verdict
 from monitor_tasks.window import Window, format_time, parse_time
 
+_NAMED = re.compile(rb"""^["']?endpoint_name["']?\s*:\s*["']?([\w-]+)""", re.MULTILINE)
 _LOGGED = re.compile(r"/(\d{4})/(\d\d)/(\d\d)/(\d\d)/revisions/log/\d+$")
 
 
@@ -197,10 +199,18 @@ def load_endpoint(path: str, text: str, home: str = "") -> Endpoint:
     return Endpoint.parse(text, path, home or storage.home() or path.rpartition("/")[0] or ".", storage.roots())
 
 
-def load_endpoints(folder: Path) -> dict[str, Endpoint | UserError]:
-    """Every endpoint of a folder of YAML files, by the file's path; a broken file costs only itself."""
+def load_endpoints(
+    folder: Path, name: str | None = None, share: tuple[int, int] = (0, 1)
+) -> dict[str, Endpoint | UserError]:
+    """Every endpoint of a folder of YAML files, by the file's path; a broken file costs only itself.
+
+    With a name only that endpoint's file is read as YAML, however many stand beside it; with a share, such as the
+    first of three (0, 3), only those that fall into it.
+    """
+    paths = sorted(folder.glob("*.yaml"))
+    wanted = [path for path in paths if _is_wanted(path, name, share)]
     found: dict[str, Endpoint | UserError] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in wanted or (paths if name else []):
         try:
             found[str(path)] = load_endpoint(str(path), path.read_text(encoding="utf-8"))
         except (UserError, OSError, UnicodeDecodeError) as error:
@@ -212,3 +222,21 @@ def load_endpoints(folder: Path) -> dict[str, Endpoint | UserError]:
                 f"{path_}: endpoint_name: {endpoint.endpoint_name} is taken by {names[endpoint.endpoint_name]}"
             )
     return found
+
+
+def share_of(file: str) -> tuple[int, int]:
+    """The share of the endpoints that falls to a DAG file: copies beside it, as ``name_2.py``, share the work."""
+    path = Path(file)
+    base = re.sub(r"_\d+$", "", path.stem)
+    files = [path.with_name(f"{base}.py"), *sorted(path.parent.glob(f"{base}_[0-9]*.py"))]
+    return files.index(path), len(files)
+
+
+def _is_wanted(path: Path, name: str | None, share: tuple[int, int]) -> bool:
+    """Whether a file may make the endpoint of that name, and falls into the share: by its look, not read as YAML."""
+    try:
+        said = _NAMED.search(path.read_bytes())
+    except OSError:
+        said = None  # read again, and told, by whoever it falls to
+    named = said[1].decode() if said else path.stem
+    return name in (None, named, path.stem) and crc32(named.encode()) % share[1] == share[0]

@@ -19,6 +19,7 @@ print(json.dumps({{
     "dags": {{dag.dag_id: {{
         "arrows": {{one.task_id: sorted(one.downstream_task_ids) for one in dag.tasks}},
         "params": {{name: dag.params.get_param(name).schema for name in dag.params}},
+        "copied": [one.task_id for one in dag.tasks if one.params],
         "timetable": type(dag.timetable).__name__,
         "catchup": dag.catchup, "max_active_runs": dag.max_active_runs, "tags": sorted(dag.tags), "doc": dag.doc_md,
     }} for dag in bag.dags.values()}},
@@ -53,6 +54,7 @@ def test_the_dag_has_the_boxes_and_arrows_of_the_sentence(in_airflow: Callable[.
     assert dag["timetable"] == "CronDataIntervalTimetable"
     assert (dag["catchup"], dag["max_active_runs"]) == (False, 8)
     assert sorted(dag["params"]) == ["allow_retraining", "baseline_id", "monitors", "window"]
+    assert dag["copied"] == found["dags"]["labels__loan-scoring"]["copied"] == []  # or reading a DAG costs five times
     assert dag["params"]["monitors"]["items"]["enum"] == ["data_quality", "model_quality", "bias", "attribution"]
 
 
@@ -154,3 +156,29 @@ for dag in (vars(monitor_endpoints)["monitor__loan-scoring"], retrain_model.dag)
 print(json.dumps(taken))
 """
     assert in_airflow(code) == []
+
+
+def test_copies_of_the_dag_files_share_the_endpoints(in_airflow: Callable[..., Any], tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "dags", tmp_path / "dags")
+    text = (ROOT / "dags" / "endpoints" / "loan-scoring.yaml").read_text()
+    names = ["loan-scoring", *(f"loan-{number}" for number in range(5))]
+    for name in names[1:]:
+        (tmp_path / "dags" / "endpoints" / f"{name}.yaml").write_text(text.replace(": loan-scoring", f": {name}", 1))
+    for kind in ("monitor_endpoints", "restate_labels"):
+        (tmp_path / "dags" / f"{kind}_2.py").symlink_to(f"{kind}.py")
+    code = READ.replace('"arrows"', '"file": dag.fileloc, "arrows"')
+    found = in_airflow(code.format(folder=str(tmp_path / "dags")))
+    assert found["errors"] == []
+    for kind, file in (("monitor", "monitor_endpoints"), ("labels", "restate_labels")):
+        places = {Path(found["dags"][f"{kind}__{name}"]["file"]).name for name in names}
+        assert places == {f"{file}.py", f"{file}_2.py"}
+
+
+def test_a_tasks_pool_is_the_endpoints(in_airflow: Callable[..., Any], tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "dags", tmp_path / "dags")
+    path = tmp_path / "dags" / "endpoints" / "loan-scoring.yaml"
+    path.write_text(path.read_text() + "pool: risk\n")
+    code = READ.replace('"arrows"', '"pools": sorted({{one.pool for one in dag.tasks}}), "arrows"')
+    found = in_airflow(code.format(folder=str(tmp_path / "dags")))["dags"]
+    pools = {name: found[name]["pools"] for name in ("monitor__loan-scoring", "labels__loan-scoring")}
+    assert pools == {"monitor__loan-scoring": ["risk"], "labels__loan-scoring": ["risk"]}
