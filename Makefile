@@ -49,7 +49,7 @@ test-long: $(READY) ## run the tests marked long
 # What runs at a user's: bandit and the SBOM look at it.
 SHIPPED := src dags config $(wildcard plugins)
 
-lint: $(READY) ## check style, format, types and who imports what
+lint: $(READY) ## check style, format, types, who imports what, and for dangerous calls
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy

@@ -201,3 +201,26 @@ def test_a_model_needs_to_see_its_features(planted: Path) -> None:
     with pytest.raises(UserError, match=r"capture\.private hides 'income', which the model needs to see"):
         expected_columns(place, ModelCard(features=("income",)))
     assert expected_columns(place, ModelCard(features=("region",))) == ("region",)
+
+
+@pytest.mark.parametrize(
+    ("private", "shown"), [("{}", True), ("{age_group: hash}", False), ("{age_group: drop}", False)]
+)
+def test_a_table_in_hand_is_hidden_from_every_monitor_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private: str, shown: bool
+) -> None:
+    monkeypatch.setenv("MONITOR_TASKS_PRIVATE_KEY", "key")
+    segments = "" if "drop" in private else "segments: [age_group]\n"
+    text = (ROOT / "docs/examples/model_quality.yaml").read_text() + f"private: {private}\n{segments}"
+    (tmp_path / "quality.yaml").write_text(text)
+    words = [
+        "--monitor",
+        "model_quality",
+        "--config",
+        str(tmp_path / "quality.yaml"),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    done = CliRunner().invoke(app, ["suggest", str(ROOT / "docs/examples/reference.csv"), *words])
+    assert done.exit_code == 0, done.output
+    assert any("45-59" in path.read_text() for path in (tmp_path / "out").rglob("*.json")) is shown
