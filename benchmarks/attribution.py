@@ -65,16 +65,12 @@ def steps(rows: int) -> list[Step]:
     ]
 
 
-def _window(folder: Path, name: str) -> Any:
-    import pyarrow.parquet as pq
-
-    return pq.read_table(folder / f"{name}.parquet")
-
-
 def _sample(folder: Path, name: str) -> Any:
+    from monitor_tasks.tables.files import Stored
     from monitor_tasks.tables.sampling import smallest_hashes
 
-    return smallest_hashes(_window(folder, name), SAMPLE)
+    with (folder / f"{name}.parquet").open("rb") as file:
+        return smallest_hashes(Stored.in_file(file, file.name), SAMPLE)
 
 
 def _asked(folder: Path) -> Callable[[Any], Any]:
@@ -86,10 +82,7 @@ def _asked(folder: Path) -> Callable[[Any], Any]:
 
 
 def _pick(folder: Path) -> Call:
-    from monitor_tasks.tables.sampling import smallest_hashes
-
-    table = _window(folder, "window")
-    return lambda: smallest_hashes(table, SAMPLE).num_rows
+    return lambda: int(_sample(folder, "window").num_rows)
 
 
 def _explain(name: str, folder: Path) -> Call:

@@ -65,6 +65,8 @@ LIBRARIES = {
 
 SMCLARIFY = Library("smclarify", ("smclarify==0.5", "pandas<2", "numpy<2", "scikit-learn<1.5"))
 """Clarify's own formulas, which ours are compared with."""
+SAGEMAKER_SDK = Library("sagemaker_sdk", ("sagemaker<3",))
+"""The classes that read SageMaker's files; the next major version has them no longer."""
 FAIRLEARN = Library("fairlearn", ("fairlearn", "pandas<3", "pyarrow"))
 """Rates by group, which ours are faster than."""
 

@@ -27,10 +27,13 @@ Call = Callable[[], int | None]
 
 def make(folder: Path, rows: int) -> None:
     """Predictions, and their labels in another order: as a table, and as lines of JSON in one file."""
+    from monitor_tasks.tables.files import write_table
+
     ids, order = _uuids(rows), np.random.default_rng(2).permutation(rows)
     nothing = pa.nulls(rows, pa.string())
     predictions = pa.table({"@event_id": ids, "@inference_id": nothing, "score": np.arange(rows) / rows})
-    pq.write_table(predictions, folder / "predictions.parquet")
+    with (folder / "predictions.parquet").open("wb") as file:
+        write_table([predictions], predictions.schema, file)
     (folder / HOUR).mkdir(parents=True)
     names = ("@label_id", "@label", "@label_object", "@label_line")
     schema = pa.schema(zip(names, (pa.string(), pa.string(), pa.string(), pa.int64()), strict=True))
@@ -65,11 +68,18 @@ def steps(rows: int) -> list[Step]:
 
 
 def _joined(folder: Path) -> Call:
+    """As a window is labelled: the labels that were found are in memory, the predictions' ids are read as they lie."""
+    from monitor_tasks.tables.files import Stored
     from monitor_tasks.tables.labelled import merge
 
-    predictions, labels = pq.read_table(folder / "predictions.parquet"), pq.read_table(folder / "l.parquet")
+    labels = pq.read_table(folder / "l.parquet", read_dictionary=["@label_object"])
     import_module("duckdb")
-    return lambda: merge(predictions, labels, ["label"]).counts.matched
+
+    def call() -> int:
+        with (folder / "predictions.parquet").open("rb") as file:
+            return merge(Stored.in_file(file, file.name), labels, ["label"]).counts.matched
+
+    return call
 
 
 def _merged(folder: Path) -> Call:
@@ -105,12 +115,13 @@ def _labelled(folder: Path) -> Call:
     import_module("duckdb")
 
     def call() -> int:
-        with (folder / "predictions.parquet").open("rb") as file, _ground_truth(folder, "1GB") as found:
+        with (folder / "predictions.parquet").open("rb") as file:
             table = Stored.in_file(file, file.name)
             waiting = Awaiting(lambda: table.batches(["@event_id", "@inference_id"]), HOUR, "2026/01/01/02")
-            labels = found.met([waiting]).labels(0)
-        hash_of_labels(labels)
-        return merge(pq.read_table(folder / "predictions.parquet"), labels, ["label"]).counts.matched
+            with _ground_truth(folder, "1GB") as found:
+                labels = found.met([waiting]).labels(0)
+            hash_of_labels(labels)
+            return merge(table, labels, ["label"]).counts.matched
 
     return call
 

@@ -18,6 +18,7 @@ from benchmarks.measure import Cost, Peer, Step, Target
 
 NAIVE = "json + csv + pandas"
 SCIPY = "pandas + scipy, raw rows"
+TESTS = "pandas + scipy, KS and chi-square alone"
 HOURS = 24
 PEERS = "peers"
 BIAS = "bias"
@@ -182,11 +183,12 @@ def _learn(folder: Path, name: str, reference: Any) -> Any:
 
 
 def profile_steps(rows: int) -> list[Step]:
-    raw = Peer(SCIPY, partial(_scipy, "window"), (Target(20),))
+    raw = Peer(SCIPY, partial(_scipy, "window", distances=True), (Target(20),))
+    tests = Peer(TESTS, partial(_scipy, "window"))
     streamed = Peer("limit: streaming the file", _stream, (Target(5, "at most"),))
-    text = Peer(f"{SCIPY}, to_numeric", partial(_scipy, "text"), (Target(20),))
+    text = Peer(f"{SCIPY}, to_numeric", partial(_scipy, "text", distances=True), (Target(20),))
     return [
-        Step(f"profile + drift, {rows:,} x 30", partial(_profile, "window", "reference"), (raw, streamed)),
+        Step(f"profile + drift, {rows:,} x 30", partial(_profile, "window", "reference"), (raw, tests, streamed)),
         Step("profile + drift, a fifth, cells as text", partial(_profile, "text", "reference"), (text,)),
     ]
 
@@ -369,19 +371,33 @@ def _bytes(folder: Path, name: str) -> bytes:
     return (folder / name).read_bytes()
 
 
-def _scipy(name: str, folder: Path) -> Call:
-    """Describe every column, then KS and chi-square against the reference's rows, which are there already."""
+def _scipy(name: str, folder: Path, distances: bool = False) -> Call:
+    """Describe every column, then test it against the reference's rows, which are there already.
+
+    With `distances` it also takes those that we take: earth mover on the rows, the others on bins of the reference.
+    """
+    import numpy as np
     import pandas as pd
-    from scipy.stats import chi2_contingency, ks_2samp
+    from scipy.stats import chi2_contingency, ks_2samp, wasserstein_distance
 
     reference = pd.read_parquet(folder / "reference.parquet")
     if name == "text":
         reference = reference.head(len(reference) // 5)
+    numbers = [column for column in reference if pd.api.types.is_numeric_dtype(reference[column])]
+    edges = {column: np.unique(reference[column].quantile(np.linspace(0, 1, 11))[1:-1]) for column in numbers}
 
-    def drifted(known: Any, seen: Any) -> bool:
-        if pd.api.types.is_numeric_dtype(known):
-            return bool(ks_2samp(known.dropna(), seen.dropna(), method="asymp").statistic > 0.2)
+    def drifted(column: str, seen: Any) -> bool:
+        known = reference[column]
+        if column in edges:
+            known, seen = known.dropna(), seen.dropna()
+            if distances:
+                wasserstein_distance(known, seen)
+                both = [np.bincount(np.searchsorted(edges[column], one), minlength=11) for one in (known, seen)]
+                _distances(pd.DataFrame({"known": both[0], "seen": both[1]}))
+            return bool(ks_2samp(known, seen, method="asymp").statistic > 0.2)
         counts = pd.concat([known.value_counts(), seen.value_counts()], axis=1).fillna(0)
+        if distances:
+            _distances(counts)
         return bool(chi2_contingency(counts.to_numpy()).pvalue < 1e-6)
 
     def call() -> int:
@@ -391,9 +407,23 @@ def _scipy(name: str, folder: Path) -> Call:
                 window[column] = pd.to_numeric(window[column])
         window.describe(include="all")
         window.isna().sum()
-        return sum(drifted(reference[column], window[column]) for column in window)
+        return sum(drifted(column, window[column]) for column in window)
 
     return call
+
+
+def _distances(counts: Any) -> list[float]:
+    """PSI, Jensen-Shannon, Kullback-Leibler, Hellinger, L-infinity and total variation of two columns of counts."""
+    import numpy as np
+    from scipy.spatial.distance import jensenshannon
+    from scipy.stats import entropy
+
+    known, seen = ((counts.iloc[:, side] + 0.5) / (counts.iloc[:, side] + 0.5).sum() for side in (0, 1))
+    apart = np.abs(known - seen)
+    return [
+        ((seen - known) * np.log(seen / known)).sum(), jensenshannon(known, seen), entropy(seen, known),
+        np.sqrt(((np.sqrt(known) - np.sqrt(seen)) ** 2).sum() / 2), apart.max(), apart.sum() / 2,
+    ]  # fmt: skip
 
 
 def _stream(folder: Path) -> Call:

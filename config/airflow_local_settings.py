@@ -1,7 +1,8 @@
 """Opt-in for the LocalExecutor: the scheduler imports the heavy libraries once, and every forked task has them.
 
 Set MONITOR_TASKS_PRELOAD=1 and put this folder on PYTHONPATH. It imports and never calls: a library that has been
-used in the parent can hang in the forked child.
+used in the parent can hang in the forked child. What models are asked by is imported once as well, in a process
+apart that knows no secret.
 """
 
 import os
@@ -15,7 +16,6 @@ HEAVY = (
     "pyarrow.csv",
     "pyarrow.parquet",
     "scipy.stats",
-    "shap",
     "sklearn.ensemble",
 )
 OURS = (
@@ -25,6 +25,9 @@ OURS = (
     "monitor_tasks.retraining",
 )
 
+MODELS = ("monitor_tasks.explaining", "pandas", "shap", "skops.io", "sklearn.cluster", "sklearn.ensemble")
+
 if os.environ.get("MONITOR_TASKS_PRELOAD") == "1" and "scheduler" in sys.argv:
+    import_module("monitor_tasks.io.limited").prepare(MODELS)
     for name in (*HEAVY, *OURS):
         import_module(name)

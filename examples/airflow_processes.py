@@ -41,7 +41,7 @@ class LocalAirflow:
             "AIRFLOW_HOME": str(home / "airflow"),
             "MONITOR_TASKS_HOME": str(home),
             "MONITOR_TASKS_PRELOAD": "1",
-            "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "config")]),
+            "PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "src", PROJECT, PROJECT / "config"))),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
             "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),

@@ -116,6 +116,35 @@ def test_a_shadow_variant_is_compared_in_every_window_and_over_any_span(home: Pa
     assert both["differences"][2]["deviation"] < (found.differences[2].deviation or 0)
 
 
+@pytest.mark.parametrize(
+    ("variants", "folder", "told_so"),
+    [
+        ("shadow: [shadow]", "AllTraffic", "rows of the variants shadow are not judged"),
+        ("judged: [shadow]", "shadow", "only rows of the variants shadow are judged"),
+    ],
+)
+def test_a_shadow_is_compared_and_judged_by_no_constraint(home: Path, variants: str, folder: str, told_so: str) -> None:
+    run(endpoint(home))
+    assert report_of(home).rows == 2 * ROWS
+    both = endpoint(home, "apart")
+    both.write_text(both.read_text() + f"variants: {{{variants}}}\n")
+    run(both)
+    run(endpoint(home, "alone", f"capture/{folder}", ""))
+    apart, alone = report_of(home, "apart"), report_of(home, "alone")
+    assert apart.rows == ROWS
+    assert apart.findings == alone.findings
+    assert any(told_so in note for note in apart.notes)
+    assert told_so in (home / "artifacts/apart/model_quality/2026/01/01/01/report.html").read_text()
+    assert apart.comparison == report_of(home).comparison
+
+
+def test_variants_that_no_folder_tells_apart_are_refused(home: Path) -> None:
+    path = endpoint(home, "alone", "capture/AllTraffic", "")
+    path.write_text(path.read_text() + "variants: {shadow: [shadow]}\n")
+    code, text = told("run", path, "--window", WINDOWS[0])
+    assert (code, "variants needs capture.layout: variants" in text) == (2, True)
+
+
 def test_two_endpoints_are_compared_as_two_variants_of_one_are(home: Path) -> None:
     variants = endpoint(home)
     champion = endpoint(home, "champion", "capture/AllTraffic", "")

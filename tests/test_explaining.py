@@ -128,16 +128,26 @@ def test_a_function_of_your_own_drifts_from_another_ones_baseline(folder: Folder
     assert first == ((folder.path / "run/profile.json").read_bytes(), (folder.path / "run/report.html").read_bytes())
 
 
-@pytest.mark.parametrize(("values", "code"), [((0.1, 0.9, 0.0), 0), ((0.1, 0.0, 0.9), 1)])
-def test_clarifys_analysis_alone_is_a_baseline(folder: Folder, values: tuple[float, ...], code: int) -> None:
+@pytest.mark.parametrize(
+    ("values", "settings", "bound", "code"),
+    [
+        ((0.1, 0.9, 0.0), {}, 0.9, 0),
+        ((0.1, 0.0, 0.9), {}, 0.9, 1),
+        ((0.1, 0.0, 0.9), {"threshold": 0.3}, 0.3, 0),
+    ],
+)
+def test_clarifys_analysis_alone_is_a_baseline(
+    folder: Folder, values: tuple[float, ...], settings: dict[str, float], bound: float, code: int
+) -> None:
     known = {"global_shap_values": dict(zip(NAMES, values, strict=True)), "expected_value": 0.25}
     analysis = {"version": "1.0", "explanations": {"kernel_shap": {"0.7956": known}}}
     (folder.path / "clarify").mkdir()
     (folder.path / "clarify/analysis.json").write_text(json.dumps(analysis))
-    folder.configured(model={"address": "python://tests.scoring:weigh", "features": NAMES}, baseline=[[0, 0, 0]])
+    model = {"address": "python://tests.scoring:weigh", "features": NAMES}
+    folder.configured(model=model, baseline=[[0, 0, 0]], **settings)
     assert folder.check("clarify")[0] == code
     (finding,) = folder.read("run/report.json")["findings"]
-    assert (finding["constraint"]["subject"], finding["constraint"]["lower"]) == ("0.7956", 0.9)
+    assert (finding["constraint"]["subject"], finding["constraint"]["lower"]) == ("0.7956", bound)
     assert "Clarify's analysis.json" in finding["constraint"]["reason"]
 
 

@@ -20,7 +20,7 @@ CONTRACTS = {
 }
 VERBS = {
     *("tasks", "comparing", "restating", "retraining", "replaying", "tuning", "remembered", "staging", "intake"),
-    *("indexing", "reading"),
+    *("rehearsing", "indexing", "reading"),
     *("judging", "on_tables", "explaining", "dialects", "sending", "site", "cli"),
     *("dashboard", "serving"),
 }

@@ -352,3 +352,25 @@ def test_a_hurt_group_is_named_by_its_segment_and_found_by_the_search_for_worst_
 
 def _tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_named_baseline_stands_beside_those_that_are_suggested(home: Path) -> None:
+    def named(root: str) -> Site:
+        bias = "  bias:\n    baseline_constraints: analysis.json\n"
+        return site(home, lambda text: text.replace("root: artifacts", f"root: {root}").replace("  bias:\n", bias))
+
+    first = site(home)
+    suggested = tasks.suggest_baseline(first, HOURS[0], tasks.ingest_capture(first, HOURS[0]))
+    known = first.baseline_file(suggested, "bias/analysis.json")
+    assert known
+    (home / "analysis.json").write_bytes(known)
+    place = named("other")
+    found = tasks.suggest_baseline(place, HOURS[0], tasks.ingest_capture(place, HOURS[0]))
+    assert found != suggested
+    assert [place.baseline_file(found, f"bias/{name}") for name in ("analysis.json", "bounds.json")] == [known, None]
+    bounds = "data_quality/bounds.json"
+    assert place.baseline_file(found, bounds) == first.baseline_file(suggested, bounds)
+    (home / "analysis.json").write_bytes(b"{}")
+    assert tasks.suggest_baseline(place, HOURS[0], "") == found
+    with pytest.raises(UserError, match=r"monitors\.bias\.baseline_constraints: .*json: holds no constraints of this"):
+        tasks.suggest_baseline(named("third"), HOURS[0], "")

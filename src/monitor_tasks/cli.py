@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import track
 
 from monitor_tasks import indexing, reading, replaying, restating, tasks, tuning
-from monitor_tasks.configuration import read_yaml
+from monitor_tasks.configuration import read_yaml, write_yaml
 from monitor_tasks.endpoint import Capture, DatasetFormat, Endpoint, Model, json_schema, on_a_table
 from monitor_tasks.io.store import Missing, Store, home, open_object
 from monitor_tasks.monitors.settings import MONITORS
+from monitor_tasks.pages.migrated import head_lines, lost_table, rehearsal_table
 from monitor_tasks.pages.replayed import replay_page, replay_table, tuning_table
 from monitor_tasks.pages.terminal import (
     ReadingProgress,
@@ -29,9 +30,11 @@ from monitor_tasks.pages.terminal import (
     windows_table,
 )
 from monitor_tasks.policy import Proposal
+from monitor_tasks.rehearsing import Service, judge_window
+from monitor_tasks.rehearsing import rehearse as rehearse_window
 from monitor_tasks.report import Status
 from monitor_tasks.site import Site, load_endpoint, load_endpoints, opened
-from monitor_tasks.staging import label_names, pin_baseline
+from monitor_tasks.staging import pin_baseline
 from monitor_tasks.value import UserError, Value
 from monitor_tasks.verdict import Action, Permission
 from monitor_tasks.window import Window, format_time, parse_time
@@ -403,6 +406,59 @@ def report(endpoints: Endpoints, output: Output) -> int:
 
 
 @verb
+def migrate(
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="What describe-… answered, as JSON.")],
+    output: Annotated[Path, typer.Option(help="The endpoint's YAML: a new file.")],
+    root: Annotated[str, typer.Option(help="Where new results go; left out, below the service's own.")] = "",
+    name: Annotated[str, typer.Option(help="What the endpoint is called; left out, as there.")] = "",
+    output_name: Annotated[
+        list[str] | None, typer.Option(help="Names of a CSV output's cells, in order; left out, _c0 and so on.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Turn what SageMaker says of its schedules into an endpoint's YAML, and say what could not be carried over."""
+    from monitor_tasks.dialects import Wanted, carried_over
+
+    found = carried_over(_given(files), Wanted(root, name, tuple(output_name or ())))
+    text = write_yaml(found.content, found.comments, [*head_lines(found)])
+    known = load_endpoint(str(output), text)
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UserError(f"{output}: cannot be written: {error.strerror}; name a new file") from error
+    if as_json:
+        out.print_json(data={"lost": [one._asdict() for one in found.lost], "results": found.results})
+    else:
+        out.print(lost_table(found))
+        out.print(f"{', '.join(known.configured())} of {known.endpoint_name} -> {output}", soft_wrap=True, markup=False)
+    return 0
+
+
+@verb
+def rehearse(
+    endpoint: Yaml,
+    window: Annotated[str, typer.Option(help="A window that the service has judged: 2026-01-01T00:00:00Z/PT1H")],
+    against: Annotated[
+        list[str], typer.Option(help="Where the service writes its results; several, one after the other.")
+    ],
+    tolerance: Annotated[
+        float | None, typer.Option(min=0, help="How far numbers may differ; left out, 1e-6, of SHAP values 1e-3.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run a past window, write nothing, and compare it with what the service found in it."""
+    service = Service(Window.parse(window), [_address(one) for one in against], tolerance)
+    found = rehearse_window(_endpoint(endpoint), service)
+    if as_json:
+        out.print_json(data=[one.told for one in found])
+    else:
+        out.print(rehearsal_table(found))
+    compared = [one for one in found if one.files]
+    return int(any(one.differences for one in compared)) if compared else 3
+
+
+@verb
 def schema() -> int:
     """Print the JSON Schema of an endpoint's YAML."""
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
@@ -419,15 +475,7 @@ def _windows(endpoint: Endpoint, start: str, end: str) -> list[Window]:
 def _run(endpoint: Endpoint, window: Window) -> dict[str, Any]:
     """One window through the verbs that the DAG calls."""
     site = Site(endpoint)
-    captured = tasks.ingest_capture(site, window)
-    baseline = tasks.suggest_baseline(site, window, captured)
-    rows = dict.fromkeys(("captured", "explained"), captured)
-    if label_names(endpoint):
-        rows["labelled"] = tasks.merge_labels(site, window, captured)
-    reports = {
-        name: tasks.run_monitor(site, name, window, rows[MONITORS[name].stage], baseline)
-        for name in endpoint.configured()
-    }
+    captured, baseline, reports = judge_window(site, window)
     verdict = tasks.choose_action(site, window, reports, NO_AIRFLOW)
     totals = site.ledger(captured)["totals"]
     found = {name: site.report(key) for name, key in reports.items()}
@@ -490,6 +538,13 @@ def _time(text: str) -> Any:
         raise UserError(f"{text!r} is not a time in UTC such as 2026-01-01T00:00:00Z: {error}") from error
 
 
+def _given(files: Sequence[str]) -> dict[str, bytes]:
+    """The files by name; by their whole address where two have the same one."""
+    names = [Path(one).name for one in files]
+    called = [one if names.count(name) > 1 else name for one, name in zip(files, names, strict=True)]
+    return {name: _bytes(_address(one)) for name, one in zip(called, files, strict=True)}
+
+
 def _bytes(address: str) -> bytes:
     store, key = open_object(address)
     return store.get(key)
@@ -525,7 +580,7 @@ def _staged(monitor: str, rows: Any, settings: Any, known: Any = None) -> Any:
     background = background_of(known)
     if isinstance(settings.baseline, str):
         background = background_in(_bytes(settings.baseline), settings.baseline, model.features)
-    return Stored.of(explained(rows.whole(), where, model.features, settings, background))
+    return Stored.of(explained(rows, where, model.features, settings, background))
 
 
 def _write(output: str, files: Mapping[str, bytes | BinaryIO]) -> None:

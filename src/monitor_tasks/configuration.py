@@ -1,7 +1,8 @@
 """Configuration: a YAML text becomes a frozen value; every mistake is one line with file, line and key."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import yaml
@@ -72,6 +73,41 @@ def read_yaml(model: type[V], text: str, source: str) -> Configuration[V]:
     except ValidationError as error:
         mistakes = [_mistake(dict(one), lines, source, model) for one in error.errors()]
         raise UserError("\n".join(mistakes)) from error
+
+
+def write_yaml(content: Mapping[str, Any], comments: Mapping[str, str], head: Sequence[str] = ()) -> str:
+    """The content as YAML that a person goes on editing: in its own order, with lines above and comments by key.
+
+    >>> print(write_yaml({"a": {"b": [1, 2]}, "c": "0"}, {"a.b": "two of them"}, ["of an example"]), end="")
+    # of an example
+    a:
+      b: [1, 2]  # two of them
+    c: '0'
+    """
+    lines = (*(f"# {_comment(one)}".rstrip() for one in head), *_written(content, comments))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _written(content: Mapping[str, Any], comments: Mapping[str, str], above: tuple[str, ...] = ()) -> Iterator[str]:
+    for key, value in content.items():
+        path, indent = (*above, key), "  " * len(above)
+        why = comments.get(".".join(path))
+        told = f"  # {_comment(why)}" if why else ""
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{_scalar(key)}:{told}"
+            yield from _written(value, comments, path)
+        else:
+            yield f"{indent}{_scalar(key)}: {_scalar(value)}{told}"
+
+
+def _comment(told: str) -> str:
+    """One line, whatever stands in it: nothing that somebody else wrote begins a line of its own."""
+    return " ".join(told.split())
+
+
+def _scalar(value: Any) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=sys.maxsize, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _lines(root: yaml.Node | None, source: str) -> Lines:

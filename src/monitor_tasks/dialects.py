@@ -1,6 +1,6 @@
 """SageMaker's files of each monitor: what is written beside ours, and what is read back when a user has edited it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from monitor_tasks.baseline import Constraint, in_order
@@ -10,13 +10,17 @@ from monitor_tasks.profiles.sketch import SageMakerBlock
 from monitor_tasks.report import Finding
 from monitor_tasks.sagemaker import attribution, bias, constraints, constraints_reading, model_quality, violations
 from monitor_tasks.sagemaker.cloudwatch import Source, cloudwatch_metrics, column_numbers, namespace
+from monitor_tasks.sagemaker.described import read_answer
+from monitor_tasks.sagemaker.differences import COMPARED, Difference, differences
+from monitor_tasks.sagemaker.migrating import Migration, Wanted, migrated
 from monitor_tasks.sagemaker.statistics import statistics_json
 from monitor_tasks.sagemaker.statistics_reading import read_statistics
 from monitor_tasks.sagemaker.words import exit_message
 
 __all__ = [
-    "VIOLATIONS", "Seen", "Source", "cloudwatch_metrics", "column_numbers", "exit_message", "known_statistics",
-    "namespace", "obeying", "suggested_files", "violation_files",
+    "BASELINE_FILES", "COMPARED", "VIOLATIONS", "Difference", "Migration", "Seen", "Source", "Wanted", "carried_over",
+    "cloudwatch_metrics", "column_numbers", "differences", "exit_message", "known_statistics", "namespace", "obeying",
+    "suggested_files", "violation_files",
 ]  # fmt: skip
 
 Files = dict[str, bytes]
@@ -72,6 +76,15 @@ def known_statistics(name: str, file: Callable[[str], bytes | None]) -> tuple[An
     return read_statistics(content, "statistics.json") if content else None
 
 
+def carried_over(files: Mapping[str, bytes], wanted: Wanted) -> Migration:
+    """What the service answered about one endpoint, by file, as the content of its YAML.
+
+    Raises:
+        UserError: a file is none of these answers, or they do not belong together.
+    """
+    return migrated([read_answer(text, source) for source, text in files.items()], wanted)
+
+
 def _edited(mine: Constraint, written: dict[str, Constraint], theirs: dict[str, Constraint]) -> Constraint:
     said = theirs.get(mine.key)
     if said is None or said == written.get(mine.key):
@@ -123,3 +136,6 @@ _CONSTRAINTS: dict[str, tuple[str, Reader, Writer | None]] = {
     "bias": ("analysis.json", bias.read_constraints, None),
     "attribution": ("analysis.json", attribution.read_constraints, None),
 }
+BASELINE_FILES = {name: {"baseline_constraints": where} for name, (where, _, _) in _CONSTRAINTS.items()}
+BASELINE_FILES["data_quality"] |= {"baseline_statistics": "statistics.json"}
+"""The files of a baseline of SageMaker's, by the setting that says where each lies."""

@@ -137,6 +137,22 @@ class Capture(Records):
     """The pinned hash of that script; it runs with the rights of the task."""
 
 
+class Variants(Value):
+    """Which of several variants the monitors judge; all are read, labelled and compared."""
+
+    shadow: tuple[str, ...] = ()
+    """Variants whose answers nobody is given, by the names of their folders: they are not judged."""
+    judged: tuple[str, ...] = ()
+    """The variants that are judged, together; left out, all but the shadow ones."""
+
+    @property
+    def told(self) -> str:
+        """Whose rows count, in words; empty where everybody's do."""
+        if self.judged:
+            return f"only rows of the variants {', '.join(self.judged)} are judged (variants.judged)"
+        return f"rows of the variants {', '.join(self.shadow)} are not judged (variants.shadow)" if self.shadow else ""
+
+
 class Reference(Value):
     """The table that a baseline is suggested from."""
 
@@ -280,6 +296,8 @@ class Endpoint(Value):
     """Where everything that we write goes, below a folder of the endpoint's name."""
     capture: Capture
     monitors: Annotated[Monitors, AfterValidator(_watches)]
+    variants: Variants = Variants()
+    """Which variants are judged, with ``capture.layout: variants``; left out, the rows of all together."""
     ground_truth: GroundTruth | None = None
     """Needed by the monitors that look at labels."""
     model: Model | None = None
@@ -317,6 +335,8 @@ class Endpoint(Value):
         compare = getattr(self.configured().get("model_quality"), "compare", None)
         if compare and compare.by == "variant" and self.capture.layout != "variants":
             raise ValueError("monitors.model_quality.compare needs capture.layout: variants, which tells them apart")
+        if self.variants.told and self.capture.layout != "variants":
+            raise ValueError("variants needs capture.layout: variants, which tells them apart")
         return self
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from monitor_tasks.io.models import (
     fetch,
     function_at,
     is_file,
+    libraries,
     live_model,
     read_model,
 )
@@ -23,7 +24,7 @@ from monitor_tasks.io.store import Credentials
 from monitor_tasks.monitors.settings import AttributionSettings, PredictorSettings
 from monitor_tasks.profiles.sample import SampleProfile
 from monitor_tasks.tables.explained import How, explain, predicted
-from monitor_tasks.tables.files import read_table
+from monitor_tasks.tables.files import Stored, read_table
 from monitor_tasks.tables.sampling import smallest_hashes
 from monitor_tasks.value import UserError
 
@@ -55,12 +56,16 @@ def located(
 
 
 def explained(
-    rows: pa.Table, model: Located, features: tuple[str, ...], settings: AttributionSettings, background: str = ""
+    rows: pa.Table | Stored,
+    model: Located,
+    features: tuple[str, ...],
+    settings: AttributionSettings,
+    background: str = "",
 ) -> pa.Table:
     """The SHAP values of the rows with the smallest hashes, relative to the settings' rows or to the `background`."""
     said = settings.model_dump(include={*How._fields})
     how = How(**said, label_headers=settings.predictor.label_headers, background=_given(settings, features, background))
-    sample, start = smallest_hashes(rows, settings.sample_rows), perf_counter()
+    sample, start = smallest_hashes(rows, settings.sample_rows, features), perf_counter()
     found = _asked(sample, model, features, settings.predictor, how)
     told = {key.decode(): text.decode() for key, text in (found.schema.metadata or {}).items()}
     LOG.info("%s rows explained by %s in %.1f s", found.num_rows, told.get("explainer"), perf_counter() - start)
@@ -107,7 +112,7 @@ def _asked(
     trusted = model.address.startswith(PYTHON)
     limits = Limits(predictor.time_limit, predictor.memory_limit, trusted)
     parts = [json.dumps(told).encode(), model.content, _to_bytes(rows)]
-    return _from_bytes(in_a_process(f"{__name__}:apart", parts, model.address, limits))
+    return _from_bytes(in_a_process(f"{__name__}:apart", parts, model.address, limits, libraries(model.address)))
 
 
 def apart(told: bytes, content: bytes, rows: bytes) -> bytes:

@@ -3,14 +3,13 @@
 A shard is a function of what stands, so it is equal whoever writes it, in whatever order windows were executed.
 """
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from monitor_tasks.io.executions import last_number, numbered, read_artifact
 from monitor_tasks.io.index import Index, Looked, Mark, number_of
@@ -18,21 +17,22 @@ from monitor_tasks.io.store import Exists, Missing, StoreError
 from monitor_tasks.report import ModelCard, Report, State, Status
 from monitor_tasks.shard import (
     Damaged,
-    Head,
     Judged,
     Labels,
     MonitorRecord,
     Shard,
+    ShardHead,
     VerdictRecord,
     WindowRecord,
     broken_in,
     judged_in,
 )
 from monitor_tasks.site import Site
-from monitor_tasks.value import UserError
+from monitor_tasks.value import UserError, read_stored
 from monitor_tasks.verdict import Verdict
 from monitor_tasks.window import HOUR, Window, parse_duration, parse_time
 
+T = TypeVar("T")
 READERS = 16
 OTHERS = ("alerts", "baselines", "emitted", "episodes", "index", "models")
 """Folders of an endpoint that hold no executions of windows."""
@@ -108,7 +108,7 @@ def _written(index: Index, day: str, marks: Iterable[Mark], read: Callable[[Shar
         return Written(day, newest != key, windows)
 
 
-def unanswered(head: Head, marks: Iterable[Mark]) -> list[Mark]:
+def unanswered(head: ShardHead, marks: Iterable[Mark]) -> list[Mark]:
     """The marks of executions that had no number yet when a day was read."""
     numbers = {one.place: one.numbers for one in head.windows}
     return [one for one in marks if numbers.get(one.place, {}).get(one.schedule, 0) < one.number]
@@ -252,31 +252,23 @@ class _Reading:
         self.unreadable: dict[str, str] = {}
         self.judged: list[Judged] = []
         self.said: list[str] = []
-        self.key = cache(self._key)
 
     def ledger(self) -> dict[str, int]:
         """The totals of the ledger."""
-        text = self._artifact("captured", "ledger.json")
-        return dict(json.loads(text)["totals"]) if text else {}
+        return self._found("captured", "ledger.json", _totals) or {}
 
     def labels(self) -> Labels | None:
         """How many predictions are labelled."""
-        text = self._artifact("labelled", "labels.json")
-        return Labels.model_validate({name: json.loads(text)[name] for name in Labels.model_fields}) if text else None
+        return self._found("labelled", "labels.json", _labels)
 
     def verdict(self) -> VerdictRecord | None:
         """The newest verdict."""
-        text = self._artifact("verdict", "verdict.json")
-        if not text:
-            return None
-        one = Verdict.read(text, self.key("verdict"))
-        self.said.append(one.window)
-        names = VerdictRecord.model_fields.keys() - {"key"}
-        return VerdictRecord(**{name: getattr(one, name) for name in names}, key=self.key("verdict"))
+        return self._found("verdict", "verdict.json", self._verdict)
 
     def monitors(self) -> dict[str, MonitorRecord]:
-        """The newest report of every monitor."""
-        return dict(sorted(self._monitor(schedule) for schedule in {*self.numbers} - NO_MONITORS))
+        """The newest report of every monitor; of two schedules of one monitor the one that is configured counts."""
+        several = sorted({*self.numbers} - NO_MONITORS, key=lambda one: (one in self.names, one))
+        return dict(sorted(dict(map(self._monitor, several)).items()))
 
     def text(self) -> str:
         """The window: as its reports have it, else by its folder."""
@@ -290,36 +282,50 @@ class _Reading:
         except UserError:  # the schedule was another one then
             return str(Window(end - HOUR, end))
 
+    def _verdict(self, text: bytes, key: str) -> VerdictRecord:
+        one = Verdict.read(text, key)
+        self.said.append(one.window)
+        names = VerdictRecord.model_fields.keys() - {"key"}
+        return VerdictRecord(**{name: getattr(one, name) for name in names}, key=key)
+
     def _monitor(self, schedule: str) -> tuple[str, MonitorRecord]:
-        text, key = self._artifact(schedule, "report.json"), self.key(schedule)
-        told = {
-            "schedule": schedule, "key": key, "revision": key.split("/")[-2],
-            "restatements": self.numbers[schedule] - 1,
-        }  # fmt: skip
-        if not text:
+        told = {"schedule": schedule, "restatements": self.numbers[schedule] - 1}
+        found = self._found(schedule, "report.json", lambda text, key: (Report.read(text, key), key))
+        if found is None:
             failed = MonitorRecord(**told, status=Status.FAILED, because=self.unreadable[schedule])
             return self.names.get(schedule, schedule), failed
-        report = Report.read(text, key)
+        report, key = found
         self.said.append(report.window)
         self.judged += judged_in(report)
-        return report.monitor, MonitorRecord.model_validate({**told, **told_by(report)})
+        told |= {"key": key, "revision": key.split("/")[-2], **told_by(report)}
+        return report.monitor, MonitorRecord.model_validate(told)
 
-    def _artifact(self, schedule: str, name: str) -> bytes:
-        """An artifact of a schedule's newest revision; empty where there is none, or where it cannot be read."""
+    def _found(self, schedule: str, name: str, read: Callable[[bytes, str], T]) -> T | None:
+        """What `read` makes of an artifact of a schedule's newest revision, and of its manifest's key.
+
+        None where there is none; where it cannot be read, it is noted why.
+        """
         if schedule not in self.numbers:
-            return b""
+            return None
         try:
-            return read_artifact(self.site.store, self.key(schedule), name)
+            key = numbered(self.site.store, f"{self.site.name}/{schedule}/{self.place}", self.numbers[schedule])
+            return read(read_artifact(self.site.store, key, name), key)
         except UserError as error:
             if isinstance(error, StoreError) and not isinstance(error, Missing):
                 raise  # it may be there, and is not to be had now
             self.unreadable[schedule] = str(error)
-            return b""
+            return None
 
-    def _key(self, schedule: str) -> str:
-        """The manifest of a schedule's newest revision."""
-        folder = f"{self.site.name}/{schedule}/{self.place}"
-        return numbered(self.site.store, folder, self.numbers[schedule])
+
+def _totals(text: bytes, key: str) -> dict[str, int]:
+    """What became of all records, by ``ledger.json``."""
+    return dict(read_stored(text, "ledger.json", key)["totals"])
+
+
+def _labels(text: bytes, key: str) -> Labels:
+    """How many predictions are labelled, by ``labels.json``."""
+    told = read_stored(text, "labels.json", key)
+    return Labels.model_validate({name: told[name] for name in Labels.model_fields if name in told})
 
 
 def told_by(report: Report) -> dict[str, Any]:

@@ -13,7 +13,13 @@ from monitor_tasks.dialects import VIOLATIONS, Seen, known_statistics, obeying, 
 from monitor_tasks.exhibit import Exhibit, ModelComparison
 from monitor_tasks.io.addresses import private_key
 from monitor_tasks.monitors.data_quality import align, column_names
-from monitor_tasks.monitors.settings import MONITORS, DataQualitySettings, ModelQualitySettings, PredictionSettings
+from monitor_tasks.monitors.settings import (
+    MONITORS,
+    AttributionSettings,
+    DataQualitySettings,
+    ModelQualitySettings,
+    PredictionSettings,
+)
 from monitor_tasks.profiles.columns import Edges, TableProfile
 from monitor_tasks.profiles.partition import Partition
 from monitor_tasks.profiles.quantiles import edges_of
@@ -173,12 +179,28 @@ def read_baseline(id_: str, name: str, settings: Value, file: Callable[[str], by
     monitor = MONITORS[name].monitor(settings)
     bounds, profile, edges = file(BOUNDS), file("profile.json"), file("edges.json")
     constraints = obeying(name, Constraints.read(bounds, BOUNDS).constraints if bounds else (), file)
-    cut: Any = Edges({})
-    if edges:
-        cut = Partition.from_json(edges) if name == "model_quality" and b'"nodes"' in edges else Edges.from_json(edges)
+    if isinstance(settings, AttributionSettings) and not bounds:
+        constraints = tuple(one.model_copy(update=_bound(one, settings.threshold)) for one in constraints)
     if profile is None and (statistics := known_statistics(name, file)):
         return Known(Baseline(id_, constraints, *statistics), statistics[1])
-    return Known(Baseline(id_, constraints, monitor.read_profile(profile) if profile else None, cut), cut)
+    kind = Partition if name == "model_quality" and b'"nodes"' in (edges or b"") else Edges
+    cut = _of_baseline(id_, "edges.json", kind.from_json, edges) or Edges({})
+    return Known(Baseline(id_, constraints, _of_baseline(id_, "profile.json", monitor.read_profile, profile), cut), cut)
+
+
+def _of_baseline(id_: str, file: str, read: Callable[[bytes], Any], content: bytes | None) -> Any:
+    """What a file of the baseline holds; an error names the file."""
+    try:
+        return read(content) if content else None
+    except UserError as error:
+        raise UserError(f"{f'baseline {id_}: ' if id_ else ''}{file}: {error}") from error
+
+
+def _bound(of_clarify: Constraint, threshold: float) -> dict[str, Any]:
+    """The settings' bound in place of Clarify's fixed one; nothing where it is the same."""
+    if of_clarify.lower == threshold:
+        return {}
+    return {"lower": threshold, "reason": f"{of_clarify.reason}; by the settings it is {threshold:g}"}
 
 
 def check(name: str, settings: Value, rows: Rows, known: Known, suite: bytes = b"") -> Checked:
@@ -200,8 +222,8 @@ def check(name: str, settings: Value, rows: Rows, known: Known, suite: bytes = b
     notes = tuple(text for text in (note, *of_segments) if text)
     exhibits = monitor.exhibits(profile, baseline, known.edges)
     if isinstance(settings, ModelQualitySettings) and settings.worst_slices and profile.rows:
-        rows = monitor.with_losses(table.whole())
-        told = monitor.worst_slices(*parted(rows, settings.worst_slices.sample_rows))
+        sample, others = parted(table.narrowed(monitor.with_losses), settings.worst_slices.sample_rows)
+        told = monitor.worst_slices(sample, others.batches())
         findings, notes = (*findings, *judge(told.metrics, told.constraints)), (*notes, *told.notes)
         exhibits, artifacts = (*exhibits, *told.exhibits), {**artifacts, **told.files}
     files = {**artifacts, **violation_files(name, findings)}

@@ -23,9 +23,9 @@ from monitor_tasks.tables.ledger import Ledger, quarantine_line
 from monitor_tasks.tables.lines import Object
 from monitor_tasks.tables.readings import Span
 from monitor_tasks.tables.sampling import halves
-from monitor_tasks.value import UserError
+from monitor_tasks.value import STORED, UserError
 
-WINDOW = "@window"
+WINDOW, VARIANT = "@window", "@variant"
 PLAIN = r"^[ !#-\[\]-~]*$"
 """A text that JSON writes as it is."""
 _PIECE = 1 << 16
@@ -94,20 +94,34 @@ def ground_truth(
         yield GroundTruth(lines, ledger, quarantine)
 
 
-def merge(captured: pa.Table, labels: pa.Table, names: tuple[str, ...], record: Records | None = None) -> Files:
+@contextmanager
+def merged(
+    captured: Stored, labels: pa.Table, names: tuple[str, ...], record: Records | None = None
+) -> Iterator[dict[str, bytes | BinaryIO]]:
     """The captured rows with the labels of their window, and the counts of what matched.
 
     With the names of a record's cells, the labelled rows are written in the form of SageMaker's merge job, too.
+    What is large is an open file, which is closed at the end.
     """
-    with TemporaryDirectory() as spill:
-        merged = merge_rows(captured, labels, names, spill=spill)
-    told = {"coverage": merged.counts.coverage, "newest_hour": pc.max(hours_of(labels)).as_py() or None}
-    counts = {"schema_version": 2, **merged.counts._asdict(), **told}
-    files = {"labelled.parquet": table_bytes(merged.table), "labels.json": json.dumps(counts, indent=2).encode()}
-    if record is None:
-        return files
-    lines = merged_records(merged.table, names[0], record.output_names, record.input_names)
-    return {**files, "merged.jsonl": b"".join(lines)}
+    with ExitStack() as opened:
+        try:
+            spill = opened.enter_context(TemporaryDirectory())
+            table, records = (opened.enter_context(TemporaryFile()) for _ in range(2))
+            found = merge_rows(captured, labels, names, spill=spill)
+            schema = found.rows.form
+            write_table((batch.cast(schema) for batch in found.rows.batches()), schema, table)
+            if record is not None:
+                records.writelines(merged_records(found.rows, names[0], record.output_names, record.input_names))
+                records.flush()
+        except OSError as error:
+            raise as_ours(gettempdir(), error) from error
+        told = {"coverage": found.counts.coverage, "newest_hour": pc.max(hours_of(labels)).as_py() or None}
+        counts = {"schema_version": STORED["labels.json"], **found.counts._asdict(), **told}
+        files: dict[str, bytes | BinaryIO] = {
+            "labelled.parquet": table,
+            "labels.json": json.dumps(counts, indent=2).encode(),
+        }
+        yield files if record is None else {**files, "merged.jsonl": records}
 
 
 def hash_of_labels(labels: pa.Table) -> str:
@@ -155,9 +169,23 @@ def apart(labels: pa.Table, window: str) -> pa.Table:
     return labels.filter(pc.field(WINDOW) == window).drop_columns([WINDOW]).combine_chunks()
 
 
-def between(rows: pa.Table, start: datetime, end: datetime) -> pa.Table:
+def between(rows: Stored, start: datetime, end: datetime) -> Stored:
     """The captured rows of a half-open span of time."""
-    return rows.filter((pc.field("@time") >= pa.scalar(start)) & (pc.field("@time") < pa.scalar(end)))
+    inside = (pc.field("@time") >= pa.scalar(start)) & (pc.field("@time") < pa.scalar(end))
+    return rows.narrowed(lambda batch: batch.filter(inside))
+
+
+def of_judged(rows: Stored, shadow: Sequence[str], judged: Sequence[str] = ()) -> Stored:
+    """The rows of the variants that are judged: the named ones, or else all but the shadow ones."""
+    names = pa.array(judged or shadow, pa.string())
+    if VARIANT not in rows.column_names or not len(names):
+        return rows
+
+    def of_some(batch: pa.Table) -> pa.Table:
+        among = pc.is_in(pc.cast(batch[VARIANT], pa.string()), value_set=names)
+        return batch.filter(among if judged else pc.invert(among))
+
+    return rows.narrowed(of_some)
 
 
 def without(rows: pa.Table | Stored, names: tuple[str, ...]) -> pa.Table | Stored:

@@ -38,9 +38,8 @@ from monitor_tasks.io.executions import (
     read_manifest,
 )
 from monitor_tasks.io.index import Index
-from monitor_tasks.judging import BOUNDS
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.shard import Damaged, Head, Key, Packed, Shard, WindowRecord, joined
+from monitor_tasks.shard import Damaged, Key, Packed, Shard, ShardHead, WindowRecord, joined
 from monitor_tasks.site import Site
 from monitor_tasks.summary import (
     LATE,
@@ -105,7 +104,7 @@ def window_of(site: Site, window: Window) -> WindowView:
     return WindowView(
         record,
         site.ledger(revisions["captured"][-1]) if record.ledger else {},
-        json.loads(read_artifact(site.store, labels[-1], "labels.json")) if record.labels else {},
+        site.told(labels[-1], "labels.json") if record.labels else {},
         {name: site.report(one.key) for name, one in readable.items()},
         tuple(_violated(site, record)),
         tuple(_verdicts(site, revisions["verdict"])) if record.verdict else (),
@@ -260,9 +259,11 @@ class _Memory:
     """The windows of days by what they were read from, which never changes; those not asked for longest go first."""
 
     def __init__(self, most: int) -> None:
-        self.most, self.known, self.lock = most, OrderedDict[tuple[object, ...], Head](), Lock()
+        self.most, self.known, self.lock = most, OrderedDict[tuple[object, ...], ShardHead](), Lock()
 
-    def get(self, key: tuple[object, ...], read: Callable[[], Head], stays: Callable[[Head], bool]) -> Head:
+    def get(
+        self, key: tuple[object, ...], read: Callable[[], ShardHead], stays: Callable[[ShardHead], bool]
+    ) -> ShardHead:
         """What is known, or what is read now; that is held if it stays as it is."""
         with self.lock:
             if found := self.known.get(key):
@@ -360,6 +361,8 @@ def _artifacts(site: Site, key: str) -> Mapping[str, str]:
 
 def _baseline(site: Site, id_: str, pins: Sequence[Mapping[str, Any]]) -> BaselineView:
     """A stored baseline, with when it was pinned and why."""
+    from monitor_tasks.judging import BOUNDS  # loads what measures; pages that ask for no baseline need none of it
+
     key, told = site.baseline_key(id_), tuple((one["since"] or "", one["because"]) for one in pins)
     address = site.store.address_of(key)
     if not site.store.has(key):

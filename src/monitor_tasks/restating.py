@@ -156,7 +156,7 @@ HEADLINES = ("auc", "accuracy", "rmse")
 
 
 def _remembered(site: Site, monitor: str, key: str) -> dict[str, Any]:
-    counts = json.loads(read_artifact(site.store, read_manifest(site.store, key).inputs["rows"], "labels.json"))
+    counts = site.told(read_manifest(site.store, key).inputs["rows"], "labels.json")
     report = site.report(key)
     metrics = {one.metric.name: one.metric for one in reversed(report.findings) if one.metric}
     shown = next((metrics[name] for name in (*HEADLINES, *reversed(metrics)) if name in metrics), None)

@@ -46,9 +46,9 @@ class MonitorRecord(Value):
 
     schedule: str
     status: Status
-    key: str
-    """The manifest of the execution."""
-    revision: str
+    key: str = ""
+    """The manifest of the execution; empty where it cannot be read."""
+    revision: str = ""
     restatements: int
     """How many revisions came before it."""
     baseline: str = ""
@@ -85,6 +85,7 @@ class Labels(Value):
     predictions: int
     matched: int
     newest_hour: str | None = None
+    """The newest hour in which a label of the window was collected."""
 
     @property
     def coverage(self) -> float | None:
@@ -172,7 +173,7 @@ class Judged(NamedTuple):
     upper: float | None
 
 
-class Head(Artifact):
+class ShardHead(Artifact):
     """A shard's first line."""
 
     endpoint: str
@@ -185,7 +186,7 @@ class Head(Artifact):
 class Shard(NamedTuple):
     """All windows of one endpoint that end on one day, in order, and their metrics."""
 
-    head: Head
+    head: ShardHead
     metrics: bytes
     """The second line, parsed only when it is asked for."""
 
@@ -225,7 +226,7 @@ class Shard(NamedTuple):
         ordered = sorted(windows, key=lambda pair: (pair[0].window, pair[0].place))
         metrics = _series_bytes([judged for _, judged in ordered])
         records = tuple(record for record, _ in ordered)
-        return cls(Head(endpoint=endpoint, day=day, sha256=sha256(metrics).hexdigest(), windows=records), metrics)
+        return cls(ShardHead(endpoint=endpoint, day=day, sha256=sha256(metrics).hexdigest(), windows=records), metrics)
 
     @classmethod
     def read(cls, text: bytes, address: str) -> "Shard":
@@ -238,7 +239,7 @@ class Shard(NamedTuple):
         first, _, rest = text.partition(b"\n")
         metrics = rest.removesuffix(b"\n")
         try:
-            head = Head.read(first, address)
+            head = ShardHead.read(first, address)
         except UserError as error:
             if error.__cause__ is None:  # a newer version wrote it
                 raise

@@ -25,7 +25,7 @@ from monitor_tasks.io.executions import (
     read_manifest,
 )
 from monitor_tasks.report import ModelCard, Report
-from monitor_tasks.value import UserError
+from monitor_tasks.value import UserError, read_stored
 from monitor_tasks.verdict import Outcome, Verdict
 from monitor_tasks.window import Window, format_time, parse_time
 
@@ -84,8 +84,11 @@ class Site:
 
     def ledger(self, captured: str) -> dict[str, Any]:
         """The ledger of an ingested window."""
-        ledger: dict[str, Any] = json.loads(read_artifact(self.store, captured, "ledger.json"))
-        return ledger
+        return self.told(captured, "ledger.json")
+
+    def told(self, key: str, name: str) -> dict[str, Any]:
+        """An artifact of an execution that is plain JSON."""
+        return read_stored(read_artifact(self.store, key, name), name, self.store.address_of(key))
 
     def report(self, key: str) -> Report:
         """The report of an execution."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 from monitor_tasks.configuration import without_addresses
 from monitor_tasks.endpoint import Endpoint, GroundTruth, Records
 from monitor_tasks.io import store as storage
-from monitor_tasks.io.executions import Execution, digest, newest, read_artifact, read_manifest
+from monitor_tasks.io.executions import Execution, digest, newest, read_manifest
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.report import ModelCard
 from monitor_tasks.site import Site
 from monitor_tasks.value import UserError, Value
 from monitor_tasks.window import HOUR, Window, parse_duration
+
+Files = Mapping[str, bytes]
 
 
 def label_names(endpoint: Endpoint) -> tuple[str, ...]:
@@ -93,16 +95,19 @@ def labelled(site: Site, window: Window, captures: Mapping[str, str], labels: An
 
 def merged(site: Site, window: Window, captures: Mapping[str, str], labels: Any) -> str:
     """The captured rows of a window with its labels."""
-    from monitor_tasks.on_tables import between, concatenated, merge
+    from monitor_tasks import on_tables
 
     execution = labelled(site, window, captures, labels)
     if done := execution.committed():
         return done
-    rows = concatenated([site.table(key) for name, key in captures.items() if name.startswith("captured")])
     span = site.endpoint.labelled_span(window)
-    rows = rows if span == window else between(rows, *span)
-    files = merge(rows, labels, label_names(site.endpoint), _merging(site))
-    return execution.commit(files, shown=("labels.json",))
+    with ExitStack() as opened:
+        keys = [key for name, key in captures.items() if name.startswith("captured")]
+        first, *others = (opened.enter_context(site.stored(key)) for key in keys)
+        rows = first.followed(others)
+        rows = rows if span == window else on_tables.between(rows, *span)
+        files = opened.enter_context(on_tables.merged(rows, labels, label_names(site.endpoint), _merging(site)))
+        return execution.commit(files, shown=("labels.json",))
 
 
 def _merging(site: Site) -> Records | None:
@@ -112,7 +117,7 @@ def _merging(site: Site) -> Records | None:
 
 def coverage(site: Site, rows: str) -> str:
     """Why too few predictions of a labelled table have a label to judge by it; empty where they are enough."""
-    counts, least = json.loads(read_artifact(site.store, rows, "labels.json")), _ground_truth(site).label_coverage
+    counts, least = site.told(rows, "labels.json"), _ground_truth(site).label_coverage
     matched, predictions = counts["matched"], counts["predictions"]
     if not predictions or matched >= least * predictions:
         return ""
@@ -138,25 +143,59 @@ def hash_of(value: Value) -> str:
     return digest(json.dumps(without_addresses(value), sort_keys=True).encode())
 
 
-def suggested_baseline(site: Site, rows: Any, source: str, model: ModelCard | None) -> str:
-    """The id of the baseline that the rows suggest for every monitor; empty where they are too few."""
+def suggested_baseline(
+    site: Site, rows: Any, source: str, model: ModelCard | None, named: Mapping[str, Files] | None = None
+) -> str:
+    """The id of the baseline that the rows suggest for every monitor; empty where they are too few.
+
+    A monitor whose files are `named` has those; where all are, there need be no rows.
+    """
     from monitor_tasks.judging import suggest
     from monitor_tasks.tables.files import Stored
 
-    table, settings = Stored.of(rows), site.endpoint.configured()
+    known, settings = named or {}, site.endpoint.configured()
     inputs = {
         "reference": source,
         "monitors": hash_of(site.endpoint.monitors),
         "model": hash_of(model) if model else "",
         **{f"{name} {what}": text for name, one in settings.items() for what, text in given(site, one).items()},
+        **{f"{name}/{file}": digest(text) for name, files in known.items() for file, text in files.items()},
     }
     execution = Execution(site.store, f"{site.name}/baselines", inputs)
     if not execution.committed():
-        if not table.holds(max((one.minimum_rows for one in settings.values()), default=0)):
-            return ""
-        found = {name: suggest(name, one, staged(site, name, table, model)) for name, one in settings.items()}
+        found, open_ = dict(known), {name: one for name, one in settings.items() if name not in known}
+        if open_:
+            table = judged(site, Stored.of(rows))
+            if not table.holds(max(one.minimum_rows for one in open_.values())):
+                return ""
+            found |= {name: suggest(name, one, staged(site, name, table, model)) for name, one in open_.items()}
         execution.commit({f"{name}/{file}": text for name, files in found.items() for file, text in files.items()})
     return execution.revision
+
+
+def named_baselines(site: Site) -> dict[str, Files]:
+    """The files of every monitor whose settings say where its baseline lies.
+
+    Raises:
+        UserError: a file is none of this monitor's, or holds no constraints.
+    """
+    from monitor_tasks.dialects import BASELINE_FILES
+    from monitor_tasks.judging import read_baseline
+
+    found: dict[str, Files] = {}
+    for name, settings in site.endpoint.configured().items():
+        address = settings.baseline_constraints
+        if address is None:
+            continue
+        named = {file: getattr(settings, key) for key, file in BASELINE_FILES[name].items()}
+        found[name] = {file: site.read(where) for file, where in named.items() if where}
+        try:
+            constraints = read_baseline("", name, settings, found[name].get).baseline.constraints
+        except UserError as error:
+            raise UserError(f"monitors.{name}.baseline_constraints: {address}: {error}") from error
+        if not constraints:
+            raise UserError(f"monitors.{name}.baseline_constraints: {address}: holds no constraints of this monitor")
+    return found
 
 
 def pin_baseline(site: Site, name: str, files: Mapping[str, bytes], since: datetime) -> str:
@@ -183,6 +222,13 @@ def pin_baseline(site: Site, name: str, files: Mapping[str, bytes], since: datet
     return execution.revision
 
 
+def judged(site: Site, table: Any) -> Any:
+    """The rows of the variants that the monitors judge."""
+    from monitor_tasks.on_tables import of_judged
+
+    return of_judged(table, site.endpoint.variants.shadow, site.endpoint.variants.judged)
+
+
 def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: Any = None) -> Any:
     """The rows of a stored table as a monitor's stage reads them; SHAP values relative to a `known` profile's rows.
 
@@ -201,16 +247,19 @@ def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: An
         background = background_of(known)
         if isinstance(settings.baseline, str):
             background = background_in(site.read(settings.baseline), settings.baseline, columns)
-        return explained(table.whole(), loaded(site, model), columns, settings, background)
+        return explained(table, loaded(site, model), columns, settings, background)
     if stage == "labelled":
         return table.select([*features(table).column_names, *(name for name in table.column_names if name == EVENT_ID)])
     return without(features(table), label_names(site.endpoint))
 
 
 def given(site: Site, settings: Value) -> dict[str, str]:
-    """What the files that a monitor's settings name hold: a part of what its results are a function of."""
-    address = getattr(settings, "baseline", None)
-    return {"background": digest(site.read(address))} if isinstance(address, str) else {}
+    """What the files that a monitor's settings name hold, and which variants count: what its results depend on, too."""
+    address, variants = getattr(settings, "baseline", None), site.endpoint.variants.told
+    return {
+        **({"background": digest(site.read(address))} if isinstance(address, str) else {}),
+        **({"variants": variants} if variants else {}),
+    }
 
 
 def expected_columns(site: Site, model: ModelCard) -> tuple[str, ...]:

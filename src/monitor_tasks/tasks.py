@@ -17,16 +17,19 @@ from monitor_tasks.staging import (
     coverage,
     given,
     hash_of,
+    judged,
     label_inputs,
     label_names,
     label_objects,
     labels_in,
     merged,
+    named_baselines,
     sources,
     staged,
     suggested_baseline,
 )
 from monitor_tasks.timeline import not_handed_over
+from monitor_tasks.value import STORED
 from monitor_tasks.verdict import Action, Outcome, Permission, Verdict
 from monitor_tasks.window import Window
 
@@ -75,10 +78,14 @@ def suggest_baseline(site: Site, window: Window, captured: str, wanted: str = ""
     if pinned := wanted or site.pinned(window):
         read_manifest(site.store, site.baseline_key(pinned))
         return pinned
-    with _reference(site, window, captured) as (rows, source):
-        baseline = suggested_baseline(site, rows, source, site.model(window))
-    if baseline:
+    named = named_baselines(site)
+    if named.keys() == site.endpoint.configured().keys():
+        baseline, because = suggested_baseline(site, None, "", None, named), "named by the endpoint"
+    else:
+        with _reference(site, window, captured) as (rows, source):
+            baseline = suggested_baseline(site, rows, source, site.model(window), named)
         because = f"suggested from {'the reference' if site.endpoint.baseline else f'the window {window}'}"
+    if baseline:
         site.pin("baselines", {"baseline": baseline}, because)
     return site.pinned(window)
 
@@ -108,11 +115,13 @@ def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str)
     known = read_baseline(baseline, name, settings, lambda file: site.baseline_file(baseline, f"{name}/{file}"))
     with site.stored(rows, "labelled.parquet" if MONITORS[name].stage == "labelled" else "captured.parquet") as table:
         compared = compared_in(settings, table)
-        checked = check(name, settings, staged(site, name, table, model, known.baseline.profile), known, suite)
+        mine = staged(site, name, judged(site, table), model, known.baseline.profile)
+        checked = check(name, settings, mine, known, suite)
     checked = compared.beside(checked)
     checked = withheld(checked, because) if because else checked
     told = model.model_copy(update={"address": None}) if model else None  # where a model lies changes no report
-    report = checked.report(site.name, str(window), told, _changes(site, window, baseline))
+    notes = (*_changes(site, window, baseline), *filter(None, [site.endpoint.variants.told]))
+    report = checked.report(site.name, str(window), told, notes)
     shown = tuple(file for file in checked.artifacts if file in SHOWN)
     files = {"report.json": report.to_json(), "report.html": report_page(report, checked.exhibits)}
     return execution.commit({**checked.artifacts, **files}, (*shown, *files))
@@ -211,7 +220,7 @@ def _claim(site: Site, window: Window, episodes: list[str], reports: Mapping[str
     if any(site.store.has(site.evidence_key(other)) for other in others):
         return False
     evidence = {
-        "schema_version": 1,
+        "schema_version": STORED["retrain.json"],
         "endpoint": site.name,
         "episode": episode,
         "window": str(window),

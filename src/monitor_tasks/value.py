@@ -1,6 +1,7 @@
 """Frozen values that survive their files: what every noun of the house is made of."""
 
-from typing import Annotated, ClassVar, Self
+import json
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import unquote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -42,6 +43,49 @@ class Value(BaseModel):
         return cls.model_validate_json(text)
 
 
+STORED = {"ledger.json": 1, "labels.json": 2, "slices.json": 1, "retrain.json": 1}
+"""The version of every artifact that is plain JSON."""
+
+
+def refuse_newer(version: int, newest: int, kind: str, address: str = "") -> None:
+    """Lets a version pass that this release reads.
+
+    Raises:
+        UserError: a newer release wrote it; guessing what it means would be worse than no answer.
+    """
+    if version > newest:
+        where, read = f"{address}: " if address else "", f"versions 1 to {newest}" if newest > 1 else "version 1"
+        raise UserError(
+            f"{where}written as version {version} of {kind}, this release reads {read}; upgrade monitor-tasks"
+        )
+
+
+def known_version(stored: Any, kind: Any) -> Any:
+    """What was stored of a kind, if this release knows its version; a file without one is of the first.
+
+    Raises:
+        UserError: a newer release wrote it.
+    """
+    refuse_newer(stored.get("schema_version", 1), kind.SCHEMA_VERSION, kind.__name__)
+    return stored
+
+
+def read_stored(text: bytes, name: str, address: str) -> dict[str, Any]:
+    """An artifact that is plain JSON.
+
+    Raises:
+        UserError: it is none, or a newer release wrote it.
+    """
+    try:
+        stored: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise UserError(
+            f"{address}: not a readable {name}: {error}; restore the file or run the window again"
+        ) from error
+    refuse_newer(stored.get("schema_version", 1), STORED[name], name, address)
+    return stored
+
+
 class _Stamp(BaseModel):
     """What every version of every artifact says."""
 
@@ -65,11 +109,7 @@ class Artifact(Value):
         """
         try:
             version = _Stamp.model_validate_json(text).schema_version
-            if version > cls.SCHEMA_VERSION:
-                raise UserError(
-                    f"{address}: written as version {version} of {cls.__name__}, this release reads "
-                    f"up to {cls.SCHEMA_VERSION}; upgrade monitor-tasks"
-                )
+            refuse_newer(version, cls.SCHEMA_VERSION, cls.__name__, address)
             return cls.from_json(text)
         except ValidationError as error:
             first = error.errors()[0]

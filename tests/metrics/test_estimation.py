@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,8 +20,11 @@ from monitor_tasks.metrics.classes import measured as measured_classes
 from monitor_tasks.metrics.estimation import (
     ESTIMATED,
     FEW_LABELS,
+    LOSSES,
+    NEAR_THE_ENDS,
     NO_PREDICTIONS,
     NO_SCORES,
+    OF_SCORES,
     all_predictions,
     estimated,
     labelled_predictions,
@@ -75,13 +79,17 @@ def test_the_expected_outcomes_are_those_of_an_isotonic_regression_on_raw_rows(d
     pairs = np.multiply.outer(one, 1 - one)
     above = np.greater.outer(window, window) + 0.5 * np.equal.outer(window, window)
     expected["auc"] = (pairs * above).sum() / (one.sum() * (1 - one).sum())
+    answers, weights = np.repeat([1, 0], 700), np.concatenate([one, 1 - one])
+    expected["log_loss"] = log_loss(answers, np.tile(window, 2), sample_weight=weights)
+    expected["brier_score"] = brier_score_loss(answers, np.tile(window, 2), sample_weight=weights)
     found = estimated(all_predictions(unlabelled(window)), profile(score, label).known, expected)
     assert {name: one.value for name, one in found.items()} == pytest.approx(expected, rel=0, abs=1e-9)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_the_band_holds_what_is_realised_as_long_as_there_is_no_concept_drift(shift: float) -> None:
-    chance, names, off = np.random.default_rng(8), ("accuracy", "precision", "recall", "auc"), []
+    chance, off = np.random.default_rng(8), []
+    names = ("accuracy", "precision", "recall", "auc", "log_loss", "brier_score")
     for _ in range(25):
         known, window = profile(*drawn(chance, 2000)), profile(*drawn(chance, 500, shift))
         found, realised = estimated(all_predictions(window), known.known, names), measured(window, names, 0)
@@ -92,11 +100,13 @@ def test_the_band_holds_what_is_realised_as_long_as_there_is_no_concept_drift(sh
 
 
 def test_a_score_that_means_something_else_falls_outside() -> None:
-    chance, names = np.random.default_rng(9), ("accuracy", "auc")
+    chance, names = np.random.default_rng(9), ("accuracy", "auc", "log_loss", "brier_score")
     known, window = profile(*drawn(chance, 5000)), profile(*drawn(chance, 2000, drift=0.6))
     found, realised = estimated(all_predictions(window), known.known, names), measured(window, names, 0)
     for name in names:
-        assert realised[name].value < found[name].value - 2 * BAND * found[name].deviation  # type: ignore[operator]
+        worse = realised[name].value - found[name].value  # type: ignore[operator]
+        worse = worse if name in LOSSES else -worse
+        assert worse > 2 * BAND * found[name].deviation  # type: ignore[operator]
 
 
 def test_labels_change_no_estimate_and_the_labelled_rows_have_their_own() -> None:
@@ -120,13 +130,24 @@ def test_steps_hardly_change_an_estimate(monkeypatch: pytest.MonkeyPatch) -> Non
 
     def found() -> dict[str, Any]:
         known, window = (profile(*one) for one in rows)
-        return estimated(all_predictions(window), known.known, tuple(ESTIMATED))
+        return estimated(all_predictions(window), known.known, OF_SCORES)
 
     exact = found()
     monkeypatch.setattr(scores, "SCORE_LIMIT", 100)
     stepped = found()
     for name, one in exact.items():
         assert stepped[name].value == pytest.approx(one.value, abs=1e-4)
+
+
+def test_a_logarithm_of_a_score_that_is_known_by_its_step_only_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng(13)
+    (score, label), known = drawn(chance, 500), profile(*drawn(chance, 1000)).known
+    score[0] = 1e-9
+    assert estimated(all_predictions(unlabelled(score)), known, OF_SCORES)["log_loss"].value is not None
+    monkeypatch.setattr(scores, "SCORE_LIMIT", 100)
+    found = estimated(all_predictions(profile(score, label)), known, OF_SCORES)
+    assert (found["log_loss"].value, found["log_loss"].because) == (None, NEAR_THE_ENDS)
+    assert found["brier_score"].value is not None
 
 
 def test_an_estimate_that_cannot_be_made_says_why() -> None:

@@ -264,3 +264,12 @@ def test_the_settings_say_whether_chance_excuses() -> None:
     assert having(findings(more, gaps, bare), State.BROKEN) == ["completeness_check age"]
     assert not having(findings(more, gaps), State.BROKEN)
     assert "completeness_check age" in having(findings(many, gaps), State.BROKEN)
+
+
+def test_nameless_columns_take_names_where_the_others_stand_in_their_places() -> None:
+    constraints = learned(SMALL)[0].constraints
+    rows, note = align(SMALL.rename_columns(["_c0", "age", "colour"]), constraints)
+    assert (rows.column_names, note) == (SMALL.column_names, "columns were matched to the baseline by position")
+    for names in (["_c0", "colour", "age"], ["other", "age", "colour"]):
+        moved = SMALL.rename_columns(names)
+        assert align(moved, constraints) == (moved, "")

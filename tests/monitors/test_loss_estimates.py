@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import mean_absolute_percentage_error
 
 from monitor_tasks.baseline import Baseline
 from monitor_tasks.judging import Known, check, read_baseline, suggest
@@ -131,7 +132,7 @@ def test_cars_are_estimated_nearer_to_the_truth_than_published(
         assert rmse.value
         assert rmse.value == pytest.approx(published, rel=0.02)
         assert rmse.realised
-        inside += [one.realised.inside for one in found if one.realised]
+        inside += [one.realised.inside for one in found if one.realised and one.metric != "mape"]
         mine.append(abs(rmse.value - rmse.realised.value))
         theirs.append(abs(published - rmse.realised.value))
     assert np.mean(inside) >= 0.85
@@ -142,12 +143,46 @@ def test_the_band_holds_losses_without_drift_and_not_larger_ones() -> None:
     chance, inside, drifted = np.random.default_rng(3), [], []
     for _ in range(12):
         known = rows(chance, 3000)
-        inside += [one.realised.inside for one in estimates(rows(chance, 1000), known).values() if one.realised]
-        grown = estimates(rows(chance, 1000, drift=1.4), known)
-        drifted += [one.realised.inside for one in grown.values() if one.realised]
+        for drift, found in ((1.0, inside), (1.4, drifted)):
+            window = estimates(rows(chance, 1000, drift=drift), known)
+            graded = [window[name].realised for name in ("mae", "mse", "rmse")]
+            found += [one.inside for one in graded if one]
     assert len(inside) == len(drifted) == 36
     assert np.mean(inside) >= 0.85
     assert not any(drifted)
+
+
+def priced(chance: np.random.Generator, size: int, shift: float = 0.0, drift: float = 1.0) -> pa.Table:
+    """The same with labels far from 0, but for one in ten that is 0."""
+    table = rows(chance, size, shift, drift)
+    truth = np.where(chance.random(size) < 0.1, 0.0, table["truth"].to_numpy() + 60)
+    return table.set_column(3, "truth", pa.array(truth)).set_column(
+        2, "guess", pa.array(table["guess"].to_numpy() + 60)
+    )
+
+
+def test_percentage_errors_are_estimated_from_the_rows_that_have_one() -> None:
+    chance, inside, drifted = np.random.default_rng(13), [], []
+    for _ in range(12):
+        known = priced(chance, 3000)
+        mine = estimates(known, known)["mape"]
+        truth, guess = (known[name].to_numpy()[known["truth"].to_numpy() != 0] for name in ("truth", "guess"))
+        assert mine.value == pytest.approx(mean_absolute_percentage_error(truth, guess), rel=1e-9)
+        for drift, found in ((1.0, inside), (1.4, drifted)):
+            graded = estimates(priced(chance, 1000, drift=drift), known)["mape"].realised
+            found.append(graded is not None and graded.inside)
+    assert np.mean(inside) >= 0.8
+    assert len(drifted) == 12
+    assert not any(drifted)
+
+
+def test_what_predictions_do_not_tell_is_undecided() -> None:
+    known = rows(np.random.default_rng(14), 400)
+    found = estimates(known, known)
+    assert (found["r2"].value, found["r2"].rows) == (None, 400)
+    assert "do not tell how far labels lie from their mean" in found["r2"].because
+    zeros = known.set_column(3, "truth", pa.array(np.zeros(400)))
+    assert estimates(zeros, zeros)["mape"].because.startswith("the baseline does not know residuals over labels")
 
 
 def test_rows_that_are_like_hard_ones_are_expected_to_lose_more() -> None:
@@ -248,3 +283,11 @@ def test_profiles_that_were_stored_before_are_still_read() -> None:
     del known["losses"]
     known["schema_version"] = 1
     assert RegressionProfile.from_json(orjson.dumps(known)).losses.cells == {}
+    baseline = rows(np.random.default_rng(9), 400)
+    partition = MONITOR.partition(baseline)
+    of_before = orjson.loads(MONITOR.profile(baseline, partition).to_json())
+    of_before["losses"]["cells"] = [cell[:5] for cell in of_before["losses"]["cells"]]
+    stored = Baseline("id", (), RegressionProfile.from_json(orjson.dumps(of_before)))
+    found = {one.metric: one for one in MONITOR.estimates(MONITOR.profile(baseline, partition), stored)}
+    assert found["mae"].value is not None
+    assert "suggest the baseline anew" in found["mape"].because

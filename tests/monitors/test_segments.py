@@ -20,7 +20,7 @@ from monitor_tasks.configuration import read_yaml
 from monitor_tasks.endpoint import on_a_table
 from monitor_tasks.judging import check, read_baseline, suggest
 from monitor_tasks.monitors.model_quality import PROBLEMS, ModelQuality
-from monitor_tasks.monitors.model_quality.segments import LEVEL
+from monitor_tasks.monitors.model_quality.segments import LEVEL, SCORES
 from monitor_tasks.monitors.settings import ModelQualitySettings
 from monitor_tasks.profiles.groups import parse_subject
 from monitor_tasks.report import Finding, State, judge
@@ -142,6 +142,22 @@ def test_every_segment_has_the_metrics_of_scikit_learn_on_its_own_rows(problem_t
                 assert found[subject, name].n == len(part)
                 compared += 1
     assert compared == 7 * len(ORACLES[problem_type](rows))
+
+
+def test_a_segment_of_continuous_scores_stays_small_and_says_how_exact_it_is() -> None:
+    asked, chance = chosen("BinaryClassification"), np.random.default_rng(5)
+    table = sample("BinaryClassification", 12_000, 4).set_column(1, "p", pa.array(chance.random(12_000)))
+    one, baseline = learned(asked, table)
+    profile = one.profile(table)
+    sizes = [len(part.known.scores) for parts in profile.columns.values() for part in parts.values()]
+    assert SCORES / 2 < max(sizes) <= SCORES
+    assert len(profile.whole.known.scores) == 12_000
+    bern = table.to_pandas().query("city == 'Bern'")
+    found = {metric.name: metric for metric in one.measure(profile, baseline) if metric.subject == "city=Bern"}
+    for name, expected in ORACLES["BinaryClassification"](bern).items():
+        off = found[name].details.get("error", 1e-9)
+        assert found[name].value == pytest.approx(expected, abs=off), name
+    assert 0 < float(found["auc"].details["error"]) < 1e-3
 
 
 @every_type

@@ -127,7 +127,7 @@ def test_no_slice_of_fifty_tables_without_one_is_confirmed(problem_type: str) ->
     alarms = 0
     for seed in range(50):
         rows = one.with_losses(sample(problem_type, 100 + seed, rows=1000))
-        found = one.worst_slices(rows.slice(0, 450), rows.slice(450))
+        found = one.worst_slices(rows.slice(0, 450), [rows.slice(450)])
         alarms += any(slice_["confirmed"] for slice_ in json.loads(found.files["slices.json"])["slices"])
     assert alarms <= 1
 
@@ -149,7 +149,7 @@ def test_a_slice_breaks_what_the_settings_allow_and_nothing_else_does() -> None:
 def test_what_the_other_rows_do_not_confirm_is_undecided_and_told_so() -> None:
     one = ModelQuality(chosen("MulticlassClassification", allowed_difference=0.0))
     hurt, healthy = (one.with_losses(sample("MulticlassClassification", 5, how)) for how in (0.9, 0.0))
-    found = one.worst_slices(hurt, healthy)
+    found = one.worst_slices(hurt, [healthy])
     assert found.notes == (f"worst slices: {HURT}: found in the sample, not confirmed by the other rows",)
     assert [(one.value, one.subject) for one in found.metrics] == [(None, HURT)]
     assert "rows that were not searched do not confirm it: accuracy 0." in found.metrics[0].because

@@ -66,7 +66,7 @@ def test_past_the_limit_a_residual_is_known_within_a_256th() -> None:
     tally = ResidualTally.of(values, np.zeros(10_000, np.int64), 1)
     assert not tally.exact
     assert len(tally.scores) < 10_000
-    stepped = np.sort(ResidualTally.stepped(values))
+    stepped = np.sort(tally.stepped(values))
     assert (np.abs(stepped) <= np.abs(values)).all()
     assert (np.abs(values) < np.abs(stepped) * (1 + 1 / 256)).all()
 

@@ -53,6 +53,20 @@ def test_past_the_limit_any_split_adds_to_the_same_bytes_too(rows: list[Any], ch
         test_any_split_in_any_order_adds_to_the_same_bytes.hypothesis.inner_test(True, False, rows, chance)
 
 
+@settings(max_examples=60)
+@given(rows=tables, chance=randoms)
+def test_coarser_profiles_of_any_split_add_to_that_of_the_whole(rows: list[Any], chance: random.Random) -> None:
+    whole, parts = profile(rows), [profile(rows[start:end]) for start, end in slices(len(rows), chance)]
+    for steps in (2, 4):
+        coarse = whole.coarser(steps)
+        assert reduce(add, (one.coarser(steps) for one in parts)).to_json() == coarse.to_json()
+        assert (whole.coarser(steps) + ScoreProfile()).to_json() == coarse.to_json()
+        assert ScoreProfile.from_json(coarse.to_json()) == coarse
+        assert whole.coarser(8).coarser(steps) == coarse
+        assert (coarse.judged, coarse.losses) == (whole.judged, whole.losses)
+        assert max(len(tally.scores) for tally in (coarse.known, coarse.waiting)) <= steps + 1  # one may be missing
+
+
 @given(tables)
 def test_a_profile_survives_its_file(rows: list[Any]) -> None:
     whole = profile(rows)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 from functools import partial
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,11 @@ from examples.loan_scoring import model as example
 from examples.loan_scoring.story import BROKEN_FEATURE, HEALTHY
 from examples.loan_scoring.world import CATEGORIES, FEATURES, LABEL, NUMBERS, World, draw
 from monitor_tasks.profiles.cells import Cells
+from monitor_tasks.tables import files, sampling
 from monitor_tasks.tables.explained import How, explain, predicted
-from monitor_tasks.tables.files import table_bytes
+from monitor_tasks.tables.files import Stored, table_bytes
 from monitor_tasks.tables.model_inputs import number
-from monitor_tasks.tables.sampling import HASH, smallest_hashes
+from monitor_tasks.tables.sampling import HASH, parted, smallest_hashes
 from monitor_tasks.value import UserError
 
 ROWS = 60
@@ -95,6 +97,25 @@ def test_rows_without_an_id_are_sampled_alike_in_any_order(rows: list[tuple[str,
     assert again.select(found.column_names).equals(found)
     assert found.num_rows == min(k, len(rows)) == len(set(found[HASH].to_pylist()))
     assert smallest_hashes(smallest_hashes(table, 20), 10).equals(smallest_hashes(table, 10))
+
+
+@pytest.mark.parametrize("ids", ["of its own", "one twice", "one missing", "none"])
+def test_a_stored_table_is_sampled_batch_by_batch_as_a_whole_one(ids: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [f"id {place}" for place in range(1000)]
+    given[-1] = {"one twice": "id 0", "one missing": None}.get(ids, given[-1])
+    cells = {"city": [f"city {place % 7}" for place in range(1000)], "x": [place % 50 for place in range(1000)]}
+    table = pa.table(cells if ids == "none" else {"@event_id": given, **cells})
+    monkeypatch.setattr(files, "CELLS_AT_ONCE", 60)
+    monkeypatch.setattr(files, "ROWS_AT_ONCE", 30)
+    monkeypatch.setattr(sampling, "_PIECE", 7)
+    stored = Stored.in_file(BytesIO(table_bytes(table)), "window.parquet")
+    assert len([*stored.batches(["x"])]) > 10
+    whole = smallest_hashes(table, 100)
+    assert smallest_hashes(stored, 100).equals(whole)
+    assert smallest_hashes(stored, 100, ("x", "strange")).equals(whole.select(["x", HASH]))
+    sample, others = parted(stored, 100)
+    assert sample.equals(whole.drop_columns([HASH]))
+    assert sorted(pa.concat_tables([sample, others.whole()]).to_pylist(), key=str) == sorted(table.to_pylist(), key=str)
 
 
 def test_ids_that_do_not_tell_rows_apart_are_content() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_tasks.tables import files
-from monitor_tasks.tables.files import Stored, read_table, table_bytes
+from monitor_tasks.tables.files import Stored, read_table, table_bytes, write_table
 from monitor_tasks.value import UserError
 
 
@@ -210,3 +210,30 @@ def test_what_is_damaged_inside_is_one_clear_error_when_it_is_read() -> None:
     late = Stored.in_file(BytesIO(b"a,b\n1,2\n3\n"), "t.csv")
     with pytest.raises(UserError, match=r"^t.csv: not readable as csv: .*Expected 2 columns, got 1"):
         list(late.batches())
+
+
+def _stored(table: pa.Table) -> Stored:
+    file = BytesIO()
+    write_table([table], table.schema, file)
+    return Stored.in_file(file, "t.parquet")
+
+
+def test_tables_that_follow_each_other_are_one() -> None:
+    first, other = pa.table({"a": ["x"], "b": [1]}), pa.table({"c": ["z", "w"], "a": ["y", None]})
+    both = _stored(first).followed([_stored(other)])
+    assert both.num_rows == 3
+    assert both.whole().to_pydict() == {"a": ["x", "y", None], "b": [1, None, None], "c": [None, "z", "w"]}
+    assert [batch.to_pydict() for batch in both.batches(["b"])] == [{"b": [1]}, {"b": [None, None]}]
+    assert _stored(first).followed([]).whole() == first
+
+
+def test_columns_are_appended_in_the_order_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "CELLS_AT_ONCE", 1)
+    monkeypatch.setattr(files, "ROWS_AT_ONCE", 2)
+    more = _stored(pa.table({"a": [1, 2, 3]})).appended(
+        {"label": pa.array(["x", None, "z"]), "again": pa.array([*"xyz"])}
+    )
+    assert len(list(more.batches())) == 2
+    assert more.whole().to_pydict() == {"a": [1, 2, 3], "label": ["x", None, "z"], "again": ["x", "y", "z"]}
+    assert pa.concat_tables(more.batches(["label"])).to_pydict() == {"label": ["x", None, "z"]}
+    assert pa.concat_tables(more.batches(["again", "a"])).to_pydict() == {"again": ["x", "y", "z"], "a": [1, 2, 3]}

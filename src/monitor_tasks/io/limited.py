@@ -5,14 +5,18 @@ import ctypes
 import json
 import os
 import resource
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, BinaryIO, NamedTuple
 
+from monitor_tasks.io import fork_server
+from monitor_tasks.io.fork_server import Ended
 from monitor_tasks.value import UserError
 
 KEPT = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "OMP_NUM_THREADS", "LD_LIBRARY_PATH")
@@ -37,38 +41,74 @@ class Limits(NamedTuple):
 USUAL = Limits()
 
 
-def in_a_process(work: str, parts: Sequence[bytes], about: str, limits: Limits = USUAL) -> bytes:
+def in_a_process(
+    work: str, parts: Sequence[bytes], about: str, limits: Limits = USUAL, modules: Sequence[str] = ()
+) -> bytes:
     """What the function ``module:name`` answers to the parts, called in a process of its own; `about` is for errors.
+
+    Your own code runs in a process that is started for it, other's in a fork of the server, which has imported the
+    `modules` that such work needs.
 
     Raises:
         UserError: the function raised one, took too long or too much memory, or ended its process.
     """
     told = {"work": work, "sizes": [len(part) for part in parts], "trusted": limits.trusted,
             "memory": int(limits.memory[:-2]) * _UNITS[limits.memory[-2:]]}  # fmt: skip
-    environment = {name: value for name, value in os.environ.items() if limits.trusted or name in KEPT}
+    run = _spawned if limits.trusted or not fork_server.AVAILABLE else partial(_forked, modules=modules)
     with tempfile.TemporaryDirectory() as folder:
-        environment |= {"TMPDIR": folder, "NUMBA_CACHE_DIR": folder, "MPLCONFIGDIR": folder}
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        try:
-            done = subprocess.run(  # noqa: S603 - our own module
-                [sys.executable, "-m", __name__], input=b"".join([json.dumps(told).encode(), b"\n", *parts]),
-                capture_output=True, timeout=limits.seconds, env=environment, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise UserError(
-                f"{about}: took longer than {limits.seconds:g} s and was ended; explain fewer rows (sample_rows), or "
-                "raise predictor.time_limit"
-            ) from error
-    if done.returncode == 0 and done.stdout[:1] == b"+":
-        return done.stdout[1:]
+        done = run(told, b"".join(parts), limits, folder)
+    if done.code is None:
+        raise UserError(
+            f"{about}: took longer than {limits.seconds:g} s and was ended; explain fewer rows (sample_rows), or "
+            "raise predictor.time_limit"
+        )
+    if done.code == 0 and done.answer[:1] == b"+":
+        return done.answer[1:]
     raise UserError(_why(about, done, limits))
 
 
-def _why(about: str, done: "subprocess.CompletedProcess[bytes]", limits: Limits) -> str:
-    if done.returncode == 0 and done.stdout[:1] == b"-":
-        return done.stdout[1:].decode()
-    said = (done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
-    ended = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+def prepare(modules: Sequence[str]) -> None:
+    """Starts the server that limited work is forked from, with the modules imported: for this process and its forks."""
+    if fork_server.AVAILABLE:
+        fork_server.start(_environment(trusted=False), modules)
+
+
+def _environment(trusted: bool) -> dict[str, str]:
+    known = {name: value for name, value in os.environ.items() if trusted or name in KEPT}
+    return known | {"PYTHONPATH": os.pathsep.join(_path())}
+
+
+def _path() -> list[str]:
+    return [path for path in sys.path if path]
+
+
+def _own(folder: str) -> dict[str, str]:
+    """Where libraries may write."""
+    return {"TMPDIR": folder, "NUMBA_CACHE_DIR": folder, "MPLCONFIGDIR": folder}
+
+
+def _forked(told: Mapping[str, Any], parts: bytes, limits: Limits, folder: str, modules: Sequence[str]) -> Ended:
+    how = {"worker": f"{__name__}:answer", "seconds": limits.seconds, "folder": folder, "environment": _own(folder),
+           "path": _path(), "modules": [__name__, told["work"].partition(":")[0], *modules]}  # fmt: skip
+    return fork_server.ask({**told, **how}, parts, _environment(trusted=False))
+
+
+def _spawned(told: Mapping[str, Any], parts: bytes, limits: Limits, folder: str) -> Ended:
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module
+            [sys.executable, "-m", __name__], input=json.dumps(told).encode() + b"\n" + parts,
+            capture_output=True, timeout=limits.seconds, env=_environment(limits.trusted) | _own(folder), check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Ended(b"", "", None)
+    return Ended(done.stdout, done.stderr.decode(errors="replace"), done.returncode)
+
+
+def _why(about: str, done: Ended, limits: Limits) -> str:
+    if done.code == 0 and done.answer[:1] == b"-":
+        return done.answer[1:].decode()
+    said = (done.said.strip().splitlines() or ["it said nothing"])[-1]
+    ended = f"signal {-done.code}" if done.code is not None and done.code < 0 else f"exit code {done.code}"
     return (
         f"{about}: its process ended by {ended}: {said}; is the file whole, and {limits.memory} of memory enough "
         "(predictor.memory_limit)?"
@@ -77,26 +117,30 @@ def _why(about: str, done: "subprocess.CompletedProcess[bytes]", limits: Limits)
 
 def main() -> None:
     """Reads what to do from the standard input; answers ``+`` and bytes, or ``-`` and what a person can mend."""
-    source, answers = sys.stdin.buffer, os.dup(1)
+    source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever libraries print is no answer
     told = json.loads(source.readline())
+    with answers as out:
+        out.write(_answer(source, told))
+    os._exit(0)  # nothing that a model planted for the end of the process runs
+
+
+def answer(connection: socket.socket, told: Mapping[str, Any]) -> None:
+    """The same for a process that was forked: by the socket."""
+    with connection.makefile("rb") as source:
+        connection.sendall(_answer(source, told))
+
+
+def _answer(source: BinaryIO, told: Mapping[str, Any]) -> bytes:
     parts = [source.read(size) for size in told["sizes"]]
     if not told["trusted"]:
         limit(told["memory"])
     module, _, name = told["work"].partition(":")
     function: Callable[..., bytes] = getattr(import_module(module), name)
     try:
-        answer = b"+" + function(*parts)
+        return b"+" + function(*parts)
     except UserError as error:
-        answer = b"-" + str(error).encode(errors="replace")
-    _tell(answers, answer)
-
-
-def _tell(file: int, answer: bytes) -> NoReturn:
-    """Writes the answer and ends at once: nothing that a model planted for the end of the process runs."""
-    with open(file, "wb") as out:
-        out.write(answer)
-    os._exit(0)
+        return b"-" + str(error).encode(errors="replace")
 
 
 def limit(memory: int) -> None:

@@ -16,7 +16,7 @@ from monitor_tasks.metrics.curves import Counts, Values, area_under_curve, avera
 from monitor_tasks.metrics.measured import Measured
 from monitor_tasks.metrics.performance import OF_OUTCOMES
 from monitor_tasks.metrics.resampling import MINIMUM_ROWS
-from monitor_tasks.profiles.scores import ScoreProfile, Tally
+from monitor_tasks.profiles.scores import SMALLEST, ScoreProfile, Tally
 
 REPLICATES = 500
 GROUPS = 256
@@ -24,9 +24,12 @@ GROUPS = 256
 FEW_LABELS = f"the baseline has fewer than {MINIMUM_ROWS} labelled predictions to learn from"
 NO_PREDICTIONS = "there is no usable prediction"
 NO_SCORES = "there are no probabilities"
+NEAR_THE_ENDS = "there are so many scores that those nearest to 0 and 1 are known by their step only"
 
 Statistic = Callable[[Values], Values]
 """Outcomes by score, of shape (..., scores, 4) -> a metric."""
+Loss = Callable[[Values], Values]
+"""Scores -> what each costs a row of label 0, and of label 1, of shape (scores, 2)."""
 
 
 class Calibration(NamedTuple):
@@ -80,13 +83,19 @@ def estimated(predictions: Tally, known: Tally, names: Collection[str]) -> dict[
     >>> estimated(Tally(np.array([0.2, 0.8]), np.array([[50, 0], [0, 50]])), known, ["accuracy"])["accuracy"].value
     0.85
     """
-    wanted, rows = [name for name in ESTIMATED if name in names], int(predictions.counts.sum())
+    wanted, rows = [name for name in OF_SCORES if name in names], int(predictions.counts.sum())
     if because := _why_not(predictions, known):
         return {name: Measured(None, because=because, rows=rows) for name in wanted}
     calibration = Calibration.of(known)
     cells = _expected(predictions.counts, calibration.at(predictions.scores))
     errors = _errors(predictions, calibration)
-    return {name: spread(ESTIMATED[name], cells, errors, rows) for name in wanted}
+    found = {name: spread(ESTIMATED[name], cells, errors, rows) for name in wanted if name in ESTIMATED}
+    for name in (name for name in wanted if name in LOSSES):
+        here, drawn = (_mean_loss(LOSSES[name](one)) for one in (predictions.scores, _grouped(predictions)[0]))
+        found[name] = spread(here, cells, errors, rows, drawn)
+    if "log_loss" in found and not predictions.exact and _reaches_the_ends(predictions):
+        found["log_loss"] = Measured(None, because=NEAR_THE_ENDS, rows=rows)
+    return found
 
 
 def all_predictions(profile: ScoreProfile) -> Tally:
@@ -97,7 +106,7 @@ def all_predictions(profile: ScoreProfile) -> Tally:
 def labelled_predictions(profile: ScoreProfile) -> Tally:
     """The labelled predictions by score and class, without their labels."""
     known = profile.known
-    return Tally(known.scores, known.counts[:, :2] + known.counts[:, 2:], known.exact)
+    return Tally(known.scores, known.counts[:, :2] + known.counts[:, 2:], known.exact, known.steps)
 
 
 def grouped(scores: Values, counts: Counts, groups: int) -> tuple[Values, Counts]:
@@ -124,6 +133,17 @@ def _why_not(predictions: Tally, known: Tally) -> str:
     return "" if known.scored and predictions.scored else NO_SCORES
 
 
+def _grouped(predictions: Tally) -> tuple[Values, Counts]:
+    """The scores that drawn worlds have."""
+    return grouped(predictions.scores, predictions.counts, GROUPS)
+
+
+def _reaches_the_ends(predictions: Tally) -> bool:
+    """Whether a score lies on the first or the last step, where its logarithm may be any."""
+    first, last = predictions.scores[[0, -1]]
+    return bool(first < 1 / predictions.steps or last > 1 - 1 / predictions.steps)
+
+
 def _isotonic(ones: Values, rows: Counts) -> Values:
     from scipy.optimize import isotonic_regression
 
@@ -139,18 +159,23 @@ def _expected(predicted: Counts, shares: Values) -> Values:
 def _errors(predictions: Tally, calibration: Calibration) -> tuple[Values, Values]:
     """Outcomes by score as they were realised and as they were estimated, in as many drawn worlds."""
     generator = np.random.default_rng(0)
-    scores, predicted = grouped(predictions.scores, predictions.counts, GROUPS)
+    scores, predicted = _grouped(predictions)
     true = calibration._replace(shares=calibration.cautious).at(scores)[:, np.newaxis]
     ones = generator.binomial(predicted, true, size=(REPLICATES, *predicted.shape))
     realised = np.concatenate([predicted - ones, ones], axis=-1).astype(np.float64)
     return realised, _expected(predicted, calibration.taught_again(generator, scores))
 
 
-def spread(statistic: Statistic, cells: Values, errors: tuple[Values, Values], rows: int) -> Measured:
-    """A metric of the outcomes to be expected, and how far drawn worlds realise something else than they estimate."""
+def spread(
+    statistic: Statistic, cells: Values, errors: tuple[Values, Values], rows: int, drawn: Statistic | None = None
+) -> Measured:
+    """A metric of the outcomes to be expected, and how far drawn worlds realise something else than they estimate.
+
+    `drawn` is the metric of these worlds where it depends on their scores.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(statistic(cells))
-        off = statistic(errors[0]) - statistic(errors[1])
+        off = np.subtract(*map(drawn or statistic, errors))
     if np.isnan(value):
         return Measured(None, because="it is undefined for the outcomes that are to be expected", rows=rows)
     known = off[np.isfinite(off)]
@@ -163,10 +188,33 @@ def _of_outcomes(name: str) -> Statistic:
 
 
 def _by_label(statistic: Callable[[Values], Values]) -> Statistic:
+    return lambda cells: statistic(_labels(cells))
+
+
+def _labels(outcomes: Values) -> Values:
+    """Rows by score and label."""
+    return np.stack([outcomes[..., :2].sum(axis=-1), outcomes[..., 2:].sum(axis=-1)], axis=-1)
+
+
+def _mean_loss(losses: Values) -> Statistic:
+    """The mean of what rows cost by score and label."""
+
     def of(cells: Values) -> Values:
-        return statistic(np.stack([cells[..., :2].sum(axis=-1), cells[..., 2:].sum(axis=-1)], axis=-1))
+        rows = _labels(cells)
+        return np.asarray((rows * losses).sum(axis=(-2, -1)) / rows.sum(axis=(-2, -1)))
 
     return of
+
+
+def _logarithmic(scores: Values) -> Values:
+    """Minus the natural logarithm of the probability that each label is given, clipped as it is for labels (Good)."""
+    given = np.clip(np.stack([1.0 - scores, scores], axis=-1), SMALLEST, 1.0 - SMALLEST)
+    return np.asarray(-np.log(given))
+
+
+def _squared(scores: Values) -> Values:
+    """The square of the difference of score and label (Brier)."""
+    return np.asarray(np.square(np.stack([scores, 1.0 - scores], axis=-1)))
 
 
 ESTIMATED: dict[str, Statistic] = {
@@ -174,4 +222,8 @@ ESTIMATED: dict[str, Statistic] = {
     "auc": _by_label(area_under_curve),
     "average_precision": _by_label(average_precision),
 }
+"""The metrics that can be estimated of the outcomes in the order of their scores."""
+LOSSES: dict[str, Loss] = {"log_loss": _logarithmic, "brier_score": _squared}
+"""Those of the scores themselves: what they cost by label."""
+OF_SCORES = (*ESTIMATED, *LOSSES)
 """The metrics that can be estimated."""

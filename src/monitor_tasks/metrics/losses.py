@@ -5,7 +5,7 @@ as the baseline's labelled rows of the same cell. That assumes that there is no 
 whose model of losses is a boosted one; a single tree's leaves are counts and sums, which add up.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from math import isfinite, sqrt
 from typing import NamedTuple
@@ -16,12 +16,15 @@ from monitor_tasks.metrics.curves import Counts, Values
 from monitor_tasks.metrics.estimation import FEW_LABELS, NO_PREDICTIONS
 from monitor_tasks.metrics.measured import Measured
 from monitor_tasks.metrics.resampling import MINIMUM_ROWS
+from monitor_tasks.profiles.moments import ExactSum
 from monitor_tasks.profiles.partition import Node
 from monitor_tasks.profiles.residuals import CellLosses, LossCells
 
 CELLS = 64
 SMALLEST = 50
 """Rows of a cell, at least; of large baselines one in five hundred."""
+FEWEST = 2
+"""Labelled rows of a cell that a mean and its deviation are told from, at least."""
 ANEW = "suggest the baseline anew with estimate: true"
 
 
@@ -34,6 +37,10 @@ class Cells(NamedTuple):
     """Labelled rows of the baseline."""
     sums: Mapping[int, Values]
     """Of the baseline's absolute residuals to the power of 1, 2 and 4."""
+    has_ratio: Counts
+    """Of these rows the ones whose label is not 0."""
+    ratios: Mapping[int, Values]
+    """Of their absolute residuals over the absolute label, to the power of 1 and 2."""
 
     @classmethod
     def of(cls, losses: LossCells, known: LossCells, labelled: bool) -> "Cells":
@@ -43,11 +50,18 @@ class Cells(NamedTuple):
         theirs = [known.cells.get(place, CellLosses()) for place in places]
         sums = {1: [one.absolute.total for one in theirs], 2: [one.absolute.squares for one in theirs],
                 4: [one.fourth for one in theirs]}  # fmt: skip
+        ratios = {1: [one.relative.total for one in theirs], 2: [one.relative.squares for one in theirs]}
         return cls(
             np.array([rows[place] for place in places], np.int64),
             np.array([one.labelled for one in theirs], np.int64),
-            {power: np.array(list(map(float, exact)), np.float64) for power, exact in sums.items()},
+            _as_numbers(sums),
+            np.array([one.has_ratio for one in theirs], np.int64),
+            _as_numbers(ratios),
         )
+
+
+def _as_numbers(sums: Mapping[int, Sequence[ExactSum]]) -> dict[int, Values]:
+    return {power: np.array(list(map(float, exact)), np.float64) for power, exact in sums.items()}
 
 
 def grown(matrix: Values, losses: Values) -> tuple[Node, ...]:
@@ -104,21 +118,35 @@ def _why_not(losses: LossCells, known: LossCells, cells: Cells) -> str:
         return f"the rows were counted on the cells of another baseline: {ANEW}"
     if not len(cells.rows):
         return NO_PREDICTIONS
-    strange = cells.rows[cells.taught < 2].sum() / cells.rows.sum()
+    strange = cells.rows[cells.taught < FEWEST].sum() / cells.rows.sum()
     return f"{strange:.1%} of the predictions are like none of the baseline's labelled ones" if strange else ""
 
 
 def _mean(cells: Cells, power: int) -> Measured:
     """The mean of absolute residuals to a power."""
-    rows, taught = int(cells.rows.sum()), cells.taught
-    means, shares = cells.sums[power] / taught, cells.rows / rows
+    return _weighed(cells.rows.astype(np.float64), cells.taught, (cells.sums[power], cells.sums[2 * power]))
+
+
+def _mape(cells: Cells) -> Measured:
+    """The mean of residuals over labels: of as many rows in each cell as have a label there that is not 0."""
+    if not (cells.has_ratio >= FEWEST).all():
+        because = "some predictions are like rows of the baseline of which hardly any has a label that is not 0"
+        because = because if cells.has_ratio.any() else f"the baseline does not know residuals over labels: {ANEW}"
+        return Measured(None, because=because, rows=int(cells.rows.sum()))
+    return _weighed(cells.rows * (cells.has_ratio / cells.taught), cells.has_ratio, (cells.ratios[1], cells.ratios[2]))
+
+
+def _weighed(rows: Values, taught: Counts, sums: tuple[Values, Values]) -> Measured:
+    """The mean of cells' means, by the window's rows in each: from the sums of what is averaged and of its squares."""
+    total = float(rows.sum())
+    means, shares = sums[0] / taught, rows / total
     with np.errstate(over="ignore", invalid="ignore"):
-        variances = np.maximum(cells.sums[2 * power] / taught - np.square(means), 0.0) * taught / (taught - 1)
-        chance, error = (shares * variances).sum() / rows, (np.square(shares) * variances / taught).sum()
+        variances = np.maximum(sums[1] / taught - np.square(means), 0.0) * taught / (taught - 1)
+        chance, error = (shares * variances).sum() / total, (np.square(shares) * variances / taught).sum()
     value, deviation = float((shares * means).sum()), sqrt(chance + error)
     if not isfinite(deviation):
-        return Measured(None, because="the baseline has residuals whose powers leave the doubles", rows=rows)
-    return Measured(value, deviation, rows=rows)
+        return Measured(None, because="the baseline has residuals whose powers leave the doubles", rows=round(total))
+    return Measured(value, deviation, rows=round(total))
 
 
 def _root(cells: Cells) -> Measured:
@@ -134,5 +162,6 @@ ESTIMATED: Mapping[str, Callable[[Cells], Measured]] = {
     "mae": partial(_mean, power=1),
     "mse": partial(_mean, power=2),
     "rmse": _root,
+    "mape": _mape,
 }
 """The metrics that can be estimated."""

@@ -3,12 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor_tasks.metrics.curves import Counts, Curve, Values, by_score, share
 from monitor_tasks.metrics.measured import NO_LABELS, REPLICATES, Measured, mean_of
 from monitor_tasks.metrics.resampling import deviation
-from monitor_tasks.profiles.scores import STEPS, ScoreProfile, Tally
+from monitor_tasks.profiles.scores import ScoreProfile, Tally
 
 CALIBRATION_BINS = 16
 """Bins of equal width, closed on the left; past 65,536 scores every step lies in one of them, so counts stay exact."""
@@ -101,7 +100,7 @@ def expected_calibration_error(profile: ScoreProfile, replicates: int = REPLICAT
         off = np.abs(drawn[..., 1] - (drawn * means).sum(axis=-1)).sum(axis=-1)
         return np.asarray(off / drawn.sum(axis=(-1, -2)))
 
-    details = {} if profile.known.exact else {"error": 0.5 / STEPS}
+    details = {} if profile.known.exact else {"error": 0.5 / profile.known.steps}
     return Measured(error(rows).item(), deviation(rows.ravel(), error, replicates), details=details)
 
 
@@ -125,16 +124,12 @@ def uncertain_prediction_rate(
         return Measured(None, because=NO_SCORES if rows else "there is no usable prediction", rows=rows)
     inside = int(counts[np.abs(scores - threshold) <= margin].sum())
     exact = profile.known.exact and profile.waiting.exact
-    cut = counts[_on_the_edge(scores, threshold, margin)].sum() / rows
+    steps = min(profile.known.steps, profile.waiting.steps)
+    cut = counts[np.abs(np.abs(scores - threshold) - margin) <= 0.5 / steps].sum() / rows  # steps that an end cuts
     return Measured(
         inside / rows, deviation([inside, rows - inside], _first_share, replicates), rows=rows,
         details={} if exact else {"error": float(cut)},
     )  # fmt: skip
-
-
-def _on_the_edge(scores: Values, threshold: float, margin: float) -> NDArray[np.bool_]:
-    """The scores that stand for steps which an end of the band cuts."""
-    return np.asarray(np.abs(np.abs(scores - threshold) - margin) <= 0.5 / STEPS)
 
 
 def _first_share(cells: Counts) -> Values:

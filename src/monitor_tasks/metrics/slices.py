@@ -23,6 +23,7 @@ CONDITIONS = 512
 Features = Mapping[str, Column]
 Losses = NDArray[np.float64]
 Rows = NDArray[np.bool_]
+Places = NDArray[np.uint8]
 
 
 class Condition(NamedTuple):
@@ -150,12 +151,31 @@ def confirm(slices: Sequence[Slice], features: Features, losses: Losses) -> list
     >>> confirm([Slice((Condition("colour", "red"),))], {"colour": colour}, losses)[0][:4]
     (200, 0.5, 0.428..., 0.571...)
     """
-    left, found = np.ones(len(losses), np.bool_), []
-    for one in slices:
-        rows = one.rows(features)
-        found.append(_contrast(losses[left & rows], losses[left & ~rows]))
-        left &= ~rows
+    return contrasts(len(slices), first_slice(slices, features, len(losses)), losses)
+
+
+def first_slice(slices: Sequence[Slice], features: Features, rows: int) -> Places:
+    """Which slice each row belongs to: the first whose conditions it meets, by its place; their number where none.
+
+    >>> import pyarrow as pa
+    >>> colour = Column.of(pa.chunked_array([["red", "blue"]]))
+    >>> first_slice([Slice((Condition("colour", "red"),))], {"colour": colour}, 2).tolist()
+    [0, 1]
+    """
+    found = np.full(rows, len(slices), np.uint8)
+    for place in reversed(range(len(slices))):
+        found[slices[place].rows(features)] = place
     return found
+
+
+def contrasts(count: int, belongs: Places, losses: Losses) -> list[Contrast | None]:
+    """The contrast of each of so many slices, by which of them each row belongs to; the order of rows is nothing to it.
+
+    >>> contrasts(1, np.array([0, 0, 1, 1]), np.array([1.0, 1.0, 0.0, 0.0]))[0][:2]
+    (2, 1.0)
+    """
+    inside = [np.sort(losses[belongs == place]) for place in range(count)]
+    return [_contrast(one, np.sort(losses[belongs > place])) for place, one in enumerate(inside)]
 
 
 def _contrast(inside: Losses, outside: Losses) -> Contrast | None:

@@ -69,6 +69,10 @@ class DataQualitySettings(Value):
     """``interval``: a share of cells is a violation only where chance does not explain it; ``observed``: always."""
     suite: Address | None = None
     """Your own Great Expectations suite: a JSON file of standard expectations, validated beside the suggested ones."""
+    baseline_constraints: Address | None = None
+    """A constraints.json, as SageMaker wrote it or you edited it, that is the baseline in place of a suggested one."""
+    baseline_statistics: Address | None = None
+    """The statistics.json beside it, which drift is measured against (both are SageMaker's names)."""
     datatype_check_threshold: float = Field(1.0, ge=0, le=1)
     """Share of a column's cells that must have the baseline's type (SageMaker's name)."""
     domain_content_threshold: float = Field(1.0, ge=0, le=1)
@@ -101,6 +105,12 @@ class DataQualitySettings(Value):
     """Whether rows may repeat hardly more often than in the reference."""
     duplicate_rows_threshold: float = Field(0.01, ge=0, le=1)
     """By how much the share of repeated rows may grow."""
+
+    @model_validator(mode="after")
+    def _has_constraints_beside_statistics(self) -> Self:
+        if self.baseline_statistics and not self.baseline_constraints:
+            raise ValueError("baseline_statistics needs baseline_constraints, which says what is checked")
+        return self
 
 
 ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
@@ -180,6 +190,8 @@ class ModelQualitySettings(Value):
     """Multiclass: the column of each class's probability, by the class; needed for losses and top-k accuracy."""
     ground_truth_attribute: str = "label"
     """Column of the label; ground truth that is merged appears under this name."""
+    baseline_constraints: Address | None = None
+    """A constraints.json, as SageMaker wrote it or you edited it, that is the baseline in place of a suggested one."""
     minimum_rows: int = Field(30, ge=1)
     """A window with fewer labelled rows is undecided."""
     rule: Rule = "observed"
@@ -245,6 +257,8 @@ class BiasSettings(Value):
     probability_threshold: float | None = Field(None, ge=0, le=1)
     """The predicted label is a probability; positive where it is larger."""
     facets: tuple[Facet, ...] = Field(min_length=1)
+    baseline_constraints: Address | None = None
+    """Clarify's analysis.json of a baseline, which is the baseline in place of a suggested one."""
     group_variable: str | None = None
     """Column of the subgroups for conditional demographic disparity."""
     intersections: tuple[tuple[str, ...], ...] = ()
@@ -293,7 +307,7 @@ class PredictorSettings(Value):
     batch_rows: int = Field(500, ge=1)
     """Live endpoint: how many rows one request holds."""
     timeout: float = Field(60.0, gt=0, allow_inf_nan=False)
-    """Live endpoint: seconds to wait for one answer."""
+    """Live endpoint: seconds until one answer must be there, to its last byte."""
     attempts: int = Field(5, ge=1, le=20)
     """Live endpoint: how often a request is tried that is throttled, fails at the endpoint, or gets no answer."""
     requests_per_second: float = Field(10.0, gt=0, allow_inf_nan=False)
@@ -326,7 +340,9 @@ class AttributionSettings(Value):
     minimum_rows: int = Field(30, ge=2)
     """A window with fewer rows is undecided."""
     threshold: float = Field(0.9, ge=0, le=1)
-    """Smallest nDCG of the features' ranking that is still kept (Clarify's fixed 0.90)."""
+    """Smallest nDCG of the features' ranking that is still kept (Clarify's fixed 0.90), of its file alone as well."""
+    baseline_constraints: Address | None = None
+    """Clarify's analysis.json of a baseline, which is the baseline in place of a suggested one."""
     predictor: PredictorSettings = PredictorSettings()
     """How the model is asked."""
 

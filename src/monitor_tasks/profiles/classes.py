@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from operator import add
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import orjson
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from monitor_tasks.profiles.cells import as_text
 from monitor_tasks.profiles.coded import value_text
 from monitor_tasks.profiles.scores import Losses, numbers
+from monitor_tasks.value import known_version
 
 CLASS_LIMIT = 128
 """With more different classes, labels and predictions taken together, outcomes are not kept."""
@@ -159,6 +160,8 @@ class ProbabilityProfile:
 class ClassProfile:
     """What is remembered of predicted classes and the labels that have arrived; any two add up."""
 
+    SCHEMA_VERSION: ClassVar[int] = 2
+
     rows: int = 0
     labelled: int = 0
     """Rows whose label is a class."""
@@ -216,12 +219,12 @@ class ClassProfile:
         cells = None if self.cells is None else [[*pair, self.cells[pair]] for pair in sorted(self.cells)]
         steps = None if self.steps is None else [[*key, *self.steps[key]] for key in sorted(self.steps)]
         known = {**vars(self), "cells": cells, "probabilities": self.probabilities.to_dict(), "steps": steps}
-        return orjson.dumps({"schema_version": 2, **known})
+        return orjson.dumps({"schema_version": self.SCHEMA_VERSION, **known})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
         """The profile that ``to_json`` wrote; the first form had no steps."""
-        stored = orjson.loads(text)
+        stored = known_version(orjson.loads(text), cls)
         del stored["schema_version"]
         lines, steps = stored["cells"], stored.get("steps", [])
         cells = None if lines is None else {(label, predicted): count for label, predicted, count in lines}

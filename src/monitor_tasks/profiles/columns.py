@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import add
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import orjson
@@ -21,6 +21,7 @@ from monitor_tasks.profiles.extras import Also, ExtraColumn, Extras
 from monitor_tasks.profiles.formats import format_counts
 from monitor_tasks.profiles.moments import ExactSum, Moments
 from monitor_tasks.profiles.rows import RowSample
+from monitor_tasks.value import known_version
 
 STEPS = 2048
 TEXT_LIMIT = 65_536
@@ -215,6 +216,8 @@ class ColumnProfile:
 class TableProfile:
     """What is remembered of a table: every column, in the order of their names, and what else was asked for."""
 
+    SCHEMA_VERSION: ClassVar[int] = 3
+
     rows: int = 0
     edges: str = ""
     """Id of the edges that the histograms are counted on; empty where there are none."""
@@ -285,7 +288,7 @@ class TableProfile:
         parts = {"sample": self.sample, "correlations": self.correlations}
         extras = {name: part.to_dict() for name, part in parts.items() if part is not None}
         known = {"rows": self.rows, "edges": self.edges, "columns": columns}
-        return orjson.dumps({"schema_version": 3, **known, **extras})
+        return orjson.dumps({"schema_version": self.SCHEMA_VERSION, **known, **extras})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
@@ -293,7 +296,7 @@ class TableProfile:
 
         The first form had other bins, and neither it nor the second had formats, samples and correlations.
         """
-        known = orjson.loads(text)
+        known = known_version(orjson.loads(text), cls)
         columns = {name: ColumnProfile.from_dict(column) for name, column in known["columns"].items()}
         sample = RowSample.from_dict(known["sample"]) if "sample" in known else None
         correlations = Correlations.from_dict(known["correlations"]) if "correlations" in known else None

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -15,7 +15,7 @@ from monitor_tasks.profiles.coded import ALL, Codes, Column, Mark, Numbers, valu
 from monitor_tasks.profiles.crossed import crossed
 from monitor_tasks.profiles.facets import STATES, FacetCounts
 from monitor_tasks.profiles.rows import RowSample
-from monitor_tasks.value import UserError
+from monitor_tasks.value import UserError, known_version
 
 FEW = 10
 """A column of at most as many different whole numbers names categories, however short it is."""
@@ -83,6 +83,8 @@ Facets = Mapping[tuple[str, float | None], FacetCounts]
 @dataclass(frozen=True)
 class GroupProfile:
     """What is remembered of a table's outcomes by group; any two that were counted alike add up."""
+
+    SCHEMA_VERSION: ClassVar[int] = 1
 
     rows: int = 0
     counted: str = ""
@@ -171,13 +173,19 @@ class GroupProfile:
         ]
         both = [{"names": names, **counts.to_dict()} for names, counts in self.crossed.items()]
         columns = {name: column.plain for name, column in self.columns.items()}
-        known = {"schema_version": 1, "rows": self.rows, "counted": self.counted, "facets": facets, "columns": columns}
+        known = {
+            "schema_version": self.SCHEMA_VERSION,
+            "rows": self.rows,
+            "counted": self.counted,
+            "facets": facets,
+            "columns": columns,
+        }
         return orjson.dumps({**known, "crossed": both, "sample": self.sample.to_dict()})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
         """The profile that ``to_json`` wrote, now or before it knew of crossed facets and samples."""
-        known = orjson.loads(text)
+        known = known_version(orjson.loads(text), cls)
         facets = {(one["name"], one["threshold"]): FacetCounts.from_dict(one) for one in known["facets"]}
         columns = {name: Numbers(**column) for name, column in known["columns"].items()}
         both = {tuple(one["names"]): FacetCounts.from_dict(one) for one in known.get("crossed", ())}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import orjson
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from monitor_tasks.profiles.classes import Classes
 from monitor_tasks.profiles.moments import Moments
 from monitor_tasks.profiles.scores import Losses
+from monitor_tasks.value import known_version
 
 PAIR_LIMIT = 65_536
 """With more different pairs, taken as they are counted, none are kept."""
@@ -110,6 +111,8 @@ class PairProfile:
 class VariantProfile:
     """What is remembered of two models that are compared; any two of one problem type add up."""
 
+    SCHEMA_VERSION: ClassVar[int] = 1
+
     champion: Any
     """The profile of the champion's rows, of the problem type's own kind."""
     challenger: Any
@@ -134,12 +137,12 @@ class VariantProfile:
         """The profile as canonical JSON: equal profiles give equal bytes."""
         sides = (self.champion, self.challenger, *self.paired)
         known = {name: orjson.loads(one.to_json()) for name, one in zip(_SIDES, sides, strict=True)}
-        return orjson.dumps({"schema_version": 1, **known, "pairs": self.pairs.to_dict()})
+        return orjson.dumps({"schema_version": self.SCHEMA_VERSION, **known, "pairs": self.pairs.to_dict()})
 
     @classmethod
     def from_json(cls, text: bytes, kind: Any) -> Self:
         """The profile that ``to_json`` wrote; `kind` is the class of the problem type's profiles."""
-        stored = orjson.loads(text)
+        stored = known_version(orjson.loads(text), cls)
         champion, challenger, *paired = (kind.from_json(orjson.dumps(stored[name])) for name in _SIDES)
         return cls(champion, challenger, tuple(paired), PairProfile.from_dict(stored["pairs"]))
 

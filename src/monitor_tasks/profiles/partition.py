@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import orjson
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from monitor_tasks.profiles.cells import as_text
 from monitor_tasks.profiles.scores import numbers
+from monitor_tasks.value import known_version
 
 Column: TypeAlias = pa.ChunkedArray | pa.Array
 Numbers = NDArray[np.float64]
@@ -60,6 +61,8 @@ class Node(NamedTuple):
 class Partition:
     """A tree over columns; its leaves are the cells, each named by the place of its node."""
 
+    SCHEMA_VERSION: ClassVar[int] = 1
+
     axes: tuple[Axis, ...]
     nodes: tuple[Node, ...] = (Node(),)
 
@@ -99,11 +102,11 @@ class Partition:
     def to_json(self) -> bytes:
         """The tree as canonical JSON."""
         axes, nodes = ([list(one) for one in some] for some in (self.axes, self.nodes))
-        return orjson.dumps({"schema_version": 1, "axes": axes, "nodes": nodes})
+        return orjson.dumps({"schema_version": self.SCHEMA_VERSION, "axes": axes, "nodes": nodes})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
         """The tree that ``to_json`` wrote."""
-        known = orjson.loads(text)
+        known = known_version(orjson.loads(text), cls)
         axes = (Axis(name, None if texts is None else tuple(texts)) for name, texts in known["axes"])
         return cls(tuple(axes), tuple(Node(*node) for node in known["nodes"]))

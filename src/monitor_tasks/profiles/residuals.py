@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import add
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -15,6 +15,7 @@ from monitor_tasks.profiles.moments import ExactSum, Moments
 from monitor_tasks.profiles.partition import Column, Partition
 from monitor_tasks.profiles.replicates import ReplicateSums, replicate_sums
 from monitor_tasks.profiles.scores import Tally, moments_from_list, moments_to_list, numbers
+from monitor_tasks.value import known_version
 
 RESIDUAL_LIMIT = 4_096
 """How many different residuals are counted exactly."""
@@ -36,8 +37,7 @@ class ResidualTally(Tally):
         """How many different residuals are counted exactly."""
         return RESIDUAL_LIMIT
 
-    @staticmethod
-    def stepped(scores: Numbers) -> Numbers:
+    def stepped(self, scores: Numbers) -> Numbers:
         """What names the step that each residual is on: its end nearest to 0."""
         free = np.uint64(52 - LEADING_BITS)
         return np.asarray((scores.view(np.uint64) >> free << free).view(np.float64) + 0.0)
@@ -83,12 +83,19 @@ class CellLosses(NamedTuple):
     """Of the absolute residual."""
     fourth: ExactSum = ExactSum()
     """Of its fourth power: the squares' own squares."""
+    has_ratio: int = 0
+    """Labelled rows whose label is not 0, nor so near that a residual over it is no number."""
+    relative: Moments = Moments()
+    """Of the absolute residual over the absolute label of these."""
 
     def plus(self, other: "CellLosses") -> "CellLosses":
         """The losses of both."""
-        absolute = Moments(*map(add, self.absolute, other.absolute))
+        absolute, relative = (
+            Moments(*map(add, *pair)) for pair in ((self.absolute, other.absolute), (self.relative, other.relative))
+        )
         return CellLosses(
-            self.rows + other.rows, self.labelled + other.labelled, absolute, self.fourth + other.fourth
+            self.rows + other.rows, self.labelled + other.labelled, absolute, self.fourth + other.fourth,
+            self.has_ratio + other.has_ratio, relative,
         )  # fmt: skip
 
 
@@ -104,9 +111,14 @@ class LossCells:
 
     @classmethod
     def of(
-        cls, partition: Partition, columns: Mapping[str, Any], usable: Flags, judged: Flags, losses: Numbers
+        cls,
+        partition: Partition,
+        columns: Mapping[str, Any],
+        usable: Flags,
+        judged: Flags,
+        terms: Mapping[str, Numbers],
     ) -> Self:
-        """The losses of rows: which of them have a usable prediction and a label, and the absolute residuals of these.
+        """The losses of rows: which of them have a usable prediction and a label, and what is summed up of these.
 
         `columns` are the rows' by name.
         """
@@ -116,8 +128,13 @@ class LossCells:
         rows = np.bincount(places[usable], minlength=len(partition.nodes))
         order = np.argsort(places[judged], kind="stable")
         ends = np.cumsum(np.bincount(places[judged], minlength=len(partition.nodes)))
-        known = dict(enumerate(np.split(losses[order], ends[:-1])))
-        cells = {place: _cell(int(rows[place]), known[place]) for place in np.flatnonzero(rows).tolist()}
+        losses, has_ratio, ratios = (
+            np.split(terms[name][order], ends[:-1]) for name in ("absolute", "has_ratio", "ratios")
+        )
+        cells = {
+            place: _cell(int(rows[place]), losses[place], ratios[place][has_ratio[place] > 0])
+            for place in np.flatnonzero(rows).tolist()
+        }
         return cls(partition.id, (), cells)
 
     def __add__(self, other: Self) -> Self:
@@ -132,25 +149,37 @@ class LossCells:
     def to_dict(self) -> dict[str, Any]:
         """The losses as plain values for JSON."""
         cells = [
-            [place, one.rows, one.labelled, moments_to_list(one.absolute), moments_to_list(Moments(one.fourth))[0]]
+            [
+                place,
+                one.rows,
+                one.labelled,
+                moments_to_list(one.absolute),
+                moments_to_list(Moments(one.fourth))[0],
+                one.has_ratio,
+                moments_to_list(one.relative),
+            ]
             for place, one in sorted(self.cells.items())
         ]
         return {"partition": self.partition, "lacking": self.lacking, "cells": cells}
 
     @classmethod
     def from_dict(cls, known: Mapping[str, Any]) -> Self:
-        """The losses that ``to_dict`` gave."""
+        """The losses that ``to_dict`` gave; before ratios were summed up there were none."""
         cells = {
-            place: CellLosses(rows, labelled, moments_from_list(absolute), *moments_from_list([fourth])[:1])
-            for place, rows, labelled, absolute, fourth in known["cells"]
-        }
+            place: CellLosses(
+                rows, labelled, moments_from_list(absolute), *moments_from_list([fourth])[:1],
+                *((ratios[0], moments_from_list(ratios[1])) if ratios else ()),
+            )
+            for place, rows, labelled, absolute, fourth, *ratios in known["cells"]
+        }  # fmt: skip
         return cls(known["partition"], tuple(known["lacking"]), cells)
 
 
-def _cell(rows: int, losses: Numbers) -> CellLosses:
+def _cell(rows: int, losses: Numbers, ratios: Numbers) -> CellLosses:
     if not len(losses):
         return CellLosses(rows)
-    return CellLosses(rows, len(losses), Moments.of(losses), ExactSum.of_squares(losses * losses))
+    absolute, fourth = Moments.of(losses), ExactSum.of_squares(losses * losses)
+    return CellLosses(rows, len(losses), absolute, fourth, len(ratios), Moments.of(ratios))
 
 
 def _no_residuals() -> ResidualTally:
@@ -160,6 +189,8 @@ def _no_residuals() -> ResidualTally:
 @dataclass(frozen=True)
 class RegressionProfile:
     """What is remembered of predicted numbers and the labels that have arrived; any two add up."""
+
+    SCHEMA_VERSION: ClassVar[int] = 2
 
     rows: int = 0
     labelled: int = 0
@@ -210,7 +241,7 @@ class RegressionProfile:
             ),
             residuals=ResidualTally.of(residual, np.zeros(len(residual), np.int64), 1),
             replicates=replicate_sums(hashes[judged], terms) if len(residual) else {},
-            losses=LossCells.of(partition, columns or {}, usable, judged, terms["absolute"])
+            losses=LossCells.of(partition, columns or {}, usable, judged, terms)
             if partition else LossCells(),
         )  # fmt: skip
 
@@ -240,12 +271,12 @@ class RegressionProfile:
             "replicates": replicates,
             "losses": self.losses.to_dict(),
         }
-        return orjson.dumps({"schema_version": 2, **counts, **known})
+        return orjson.dumps({"schema_version": self.SCHEMA_VERSION, **counts, **known})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
         """The profile that ``to_json`` wrote; the first form had no cells."""
-        stored = orjson.loads(text)
+        stored = known_version(orjson.loads(text), cls)
         return cls(
             **{name: stored[name] for name in _COUNTS},
             errors=Errors.from_list(stored["errors"]),

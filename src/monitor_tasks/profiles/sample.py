@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from monitor_tasks.value import known_version
 
 HASH = "@hash"
 LABEL = "label0"
@@ -39,6 +41,8 @@ class Explained(NamedTuple):
 @dataclass(frozen=True)
 class SampleProfile:
     """What is remembered of explained rows: up to `k` of them, those with the smallest hashes; all, up to k."""
+
+    SCHEMA_VERSION: ClassVar[int] = 2
 
     rows: int = 0
     """All rows seen, the sampled ones and the others."""
@@ -115,12 +119,12 @@ class SampleProfile:
         known = {"rows": self.rows, "k": self.k, "features": self.features, "labels": self.labels,
                  "explained": [one._asdict() for one in self.explained], "background": self.background,
                  "entries": [[entry.hash, entry.values, entry.expected] for entry in self.entries]}  # fmt: skip
-        return orjson.dumps({"schema_version": 2, **known})
+        return orjson.dumps({"schema_version": self.SCHEMA_VERSION, **known})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
         """The profile that ``to_json`` wrote; before version 2 there was one label, and nothing of how."""
-        known = orjson.loads(text)
+        known = known_version(orjson.loads(text), cls)
         entries = tuple(Entry(hash_, tuple(values), _expected(rest)) for hash_, values, rest in known["entries"])
         how = tuple(Explained(**one) for one in known.get("explained", ()))
         return cls(

@@ -1,8 +1,8 @@
 """Predictions counted by score, label and predicted class: what is remembered of a binary classifier's outcomes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import add
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from monitor_tasks.profiles.cells import as_text
 from monitor_tasks.profiles.moments import ExactSum, Moments
+from monitor_tasks.value import known_version
 
 SCORE_LIMIT = 65_536
 """How many different scores are counted exactly."""
@@ -28,7 +29,7 @@ SMALLEST = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """Counts by score: exact up to 65,536 different scores, beyond that on 65,536 steps of [0, 1]; two of them add."""
+    """Counts by score: exact up to 65,536 different scores, beyond that on as many steps of [0, 1]; two of them add."""
 
     scores: NDArray[np.float64]
     """Rising; NaN, always the last, stands for predictions without a score."""
@@ -36,6 +37,8 @@ class Tally:
     """One line per score, one column per outcome."""
     exact: bool = True
     """False once scores are steps, each named by its middle."""
+    steps: int = STEPS
+    """How many steps [0, 1] has then, and the most scores that are counted exactly; of two tallies the fewer."""
 
     @classmethod
     def of(cls, scores: NDArray[np.float64], outcomes: NDArray[np.int64], width: int) -> Self:
@@ -45,14 +48,15 @@ class Tally:
         return cls(known, counts.reshape(-1, width).astype(np.int64))._within_limit()
 
     def __add__(self, other: Self) -> Self:
-        exact = self.exact and other.exact
-        mine, theirs = (self, other) if exact else (self._stepped(), other._stepped())
+        mine, theirs = self.coarser(other.steps), other.coarser(self.steps)
+        if not (mine.exact and theirs.exact):
+            mine, theirs = mine._stepped(), theirs._stepped()
         return mine._joined(theirs)._within_limit()
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Tally)
-            and self.exact == other.exact
+            and (self.exact, self.steps) == (other.exact, other.steps)
             and np.array_equal(self.scores, other.scores, equal_nan=True)
             and np.array_equal(self.counts, other.counts)
         )
@@ -69,39 +73,47 @@ class Tally:
         """The counts as plain values for JSON, a column by its name; a missing score is null."""
         columns = {name: column.tolist() for name, column in zip(names, self.counts.T, strict=True)}
         scores = [None if np.isnan(score) else score for score in self.scores.tolist()]
-        return {"exact": self.exact, "scores": scores, **columns}
+        steps = {} if self.steps == STEPS else {"steps": self.steps}
+        return {"exact": self.exact, **steps, "scores": scores, **columns}
 
     @classmethod
     def from_dict(cls, known: dict[str, Any], names: tuple[str, ...]) -> Self:
         """The counts that ``to_dict`` gave."""
         counts = np.array([known[name] for name in names], np.int64).T
-        return cls(np.array(known["scores"], np.float64), counts, known["exact"])
+        return cls(np.array(known["scores"], np.float64), counts, known["exact"], known.get("steps", STEPS))
 
     @property
     def limit(self) -> int:
         """How many different scores are counted exactly."""
-        return SCORE_LIMIT
+        return min(SCORE_LIMIT, self.steps)
 
-    @staticmethod
-    def stepped(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def coarser(self, steps: int) -> Self:
+        """The same counts with no more than so many scores, a power of 2: on as many steps, where there are more."""
+        if steps >= self.steps:
+            return self
+        known = type(self)(self.scores, self.counts, self.exact, steps)
+        return known._within_limit() if self.exact else known._on_steps()
+
+    def stepped(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """What names the step that each score is on: its middle."""
-        return np.asarray((np.minimum(np.floor(scores * STEPS), STEPS - 1) + 0.5) / STEPS)
+        return np.asarray((np.minimum(np.floor(scores * self.steps), self.steps - 1) + 0.5) / self.steps)
 
     def _within_limit(self) -> Self:
         return self._stepped() if self.exact and len(self.scores) > self.limit else self
 
     def _stepped(self) -> Self:
-        if not self.exact:
-            return self
+        return self._on_steps() if self.exact else self
+
+    def _on_steps(self) -> Self:
         steps = self.stepped(self.scores)
-        nothing = type(self)(steps[:0], self.counts[:0], exact=False)
-        return type(self)(steps, self.counts, exact=False)._joined(nothing)
+        nothing = type(self)(steps[:0], self.counts[:0], exact=False, steps=self.steps)
+        return type(self)(steps, self.counts, exact=False, steps=self.steps)._joined(nothing)
 
     def _joined(self, other: Self) -> Self:
         scores, place = np.unique(np.concatenate([self.scores, other.scores]), return_inverse=True)
         counts = np.zeros((len(scores), self.counts.shape[1]), np.int64)
         np.add.at(counts, place, np.concatenate([self.counts, other.counts]))
-        return type(self)(scores, counts, self.exact)
+        return type(self)(scores, counts, self.exact, self.steps)
 
 
 class Losses(NamedTuple):
@@ -159,6 +171,8 @@ class Predictions(NamedTuple):
 class ScoreProfile:
     """What is remembered of predictions and the labels that have arrived; any two add up."""
 
+    SCHEMA_VERSION: ClassVar[int] = 2
+
     rows: int = 0
     labelled: int = 0
     """Rows whose label is 0 or 1."""
@@ -208,11 +222,15 @@ class ScoreProfile:
         """Labelled rows with a usable prediction: those that metrics rest on."""
         return int(self.known.counts.sum())
 
+    def coarser(self, steps: int) -> Self:
+        """The same profile with no more than so many scores: where there are more, they are known by their step."""
+        return replace(self, known=self.known.coarser(steps), waiting=self.waiting.coarser(steps))
+
     def to_json(self) -> bytes:
         """The profile as canonical JSON: equal profiles give equal bytes."""
         return orjson.dumps(
             {
-                "schema_version": 2,
+                "schema_version": self.SCHEMA_VERSION,
                 "rows": self.rows,
                 "labelled": self.labelled,
                 "unknown_labels": self.unknown_labels,
@@ -226,7 +244,7 @@ class ScoreProfile:
     @classmethod
     def from_json(cls, text: bytes) -> Self:
         """The profile that ``to_json`` wrote; the first form had no losses, which its scores tell."""
-        stored = orjson.loads(text)
+        stored = known_version(orjson.loads(text), cls)
         del stored["schema_version"]
         known = stored["known"] = Tally.from_dict(stored["known"], LABELLED)
         stored["waiting"] = Tally.from_dict(stored["waiting"], UNLABELLED)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from monitor_tasks.profiles.coded import Coded, Column, value_text
 from monitor_tasks.profiles.scores import NUMBER
+from monitor_tasks.value import known_version
 
 VALUE_LIMIT = 32
 """A column with more different values is not counted by them."""
@@ -66,6 +67,8 @@ def interval_names(cuts: tuple[float, ...]) -> list[str]:
 class SegmentProfile:
     """What is remembered of a table as a whole and by segment; any two of the same segments add up."""
 
+    SCHEMA_VERSION: ClassVar[int] = 1
+
     whole: Any
     """The profile of all rows."""
     columns: Mapping[Segmented, Parts | None] = field(default_factory=dict)
@@ -73,13 +76,18 @@ class SegmentProfile:
 
     @classmethod
     def of(
-        cls, table: pa.Table, cells: Mapping[Segmented, pa.ChunkedArray], profile: Callable[[pa.Table], Any]
+        cls,
+        table: pa.Table,
+        cells: Mapping[Segmented, pa.ChunkedArray],
+        profile: Callable[[pa.Table], Any],
+        of_part: Callable[[pa.Table], Any] | None = None,
     ) -> Self:
-        """The profile of an Arrow table that has rows; `profile` makes those of its parts, `cells` says what parts it.
+        """The profile of an Arrow table that has rows; `cells` says what parts it, `of_part` makes a part's profile.
 
-        The rows are copied once a column, in the order of their values.
+        Left out, parts are profiled as the whole is. The rows are copied once a column, in the order of their values.
         """
-        return cls(profile(table), {one: _parts(table, one.coded(column), profile) for one, column in cells.items()})
+        made = of_part or profile
+        return cls(profile(table), {one: _parts(table, one.coded(column), made) for one, column in cells.items()})
 
     @property
     def rows(self) -> int:
@@ -106,7 +114,9 @@ class SegmentProfile:
             {"column": one.column, "cuts": one.cuts, "values": None if parts is None else dict(_texts(parts))}
             for one, parts in self.columns.items()
         ]
-        return orjson.dumps({"schema_version": 1, "whole": orjson.Fragment(self.whole.to_json()), "segments": columns})
+        return orjson.dumps(
+            {"schema_version": self.SCHEMA_VERSION, "whole": orjson.Fragment(self.whole.to_json()), "segments": columns}
+        )
 
     @classmethod
     def from_json(cls, text: bytes, kind: Any) -> Self:
@@ -114,6 +124,7 @@ class SegmentProfile:
         stored = orjson.loads(text)
         if "segments" not in stored:
             return cls(kind.from_json(text))
+        known_version(stored, cls)
         columns = {
             Segmented(one["column"], tuple(one["cuts"])): None if one["values"] is None else {
                 value: kind.from_json(orjson.dumps(part)) for value, part in one["values"].items()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import orjson
@@ -14,6 +14,7 @@ from monitor_tasks.profiles.columns import NOTHING_ELSE, TEXT_LIMIT, Counts, Edg
 from monitor_tasks.profiles.distinct import DistinctTexts
 from monitor_tasks.profiles.extras import Also
 from monitor_tasks.profiles.kll import KLLSketch, Numbers
+from monitor_tasks.value import known_version
 
 Read = Callable[[Sequence[str] | None], Iterable[pa.Table | pa.RecordBatch]]
 """The rows, or some of their columns, batch by batch; it may be asked twice."""
@@ -122,6 +123,8 @@ class BlockColumn:
 class SageMakerBlock:
     """SageMaker's numbers of a table, to the last bit: they depend on the order of rows, so this is a fold, no sum."""
 
+    SCHEMA_VERSION: ClassVar[int] = 1
+
     rows: int = 0
     columns: Mapping[str, BlockColumn] = field(default_factory=dict)
     """In the order of the data set; a column that appears later comes after."""
@@ -158,12 +161,12 @@ class SageMakerBlock:
     def to_json(self) -> bytes:
         """The block as canonical JSON: equal blocks give equal bytes."""
         columns = [{"name": name, **column.to_dict()} for name, column in self.columns.items()]
-        return orjson.dumps({"schema_version": 1, "rows": self.rows, "columns": columns})
+        return orjson.dumps({"schema_version": self.SCHEMA_VERSION, "rows": self.rows, "columns": columns})
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
         """The block that ``to_json`` wrote."""
-        known = orjson.loads(text)
+        known = known_version(orjson.loads(text), cls)
         return cls(known["rows"], {column["name"]: BlockColumn.from_dict(column) for column in known["columns"]})
 
 

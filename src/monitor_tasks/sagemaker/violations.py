@@ -1,8 +1,9 @@
 """Broken findings <-> SageMaker's constraint_violations.json (contract data-quality.md, section 3)."""
 
 from collections.abc import Iterable
+from typing import Self
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError, model_validator
 
 from monitor_tasks.report import Finding, State
 from monitor_tasks.sagemaker.text import jackson, java_double
@@ -23,10 +24,47 @@ class Violation(Value):
     description: str
 
 
+class Told(Value):
+    """One entry of anybody's constraint_violations.json: of any monitor, and of any container's age."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    constraint_check_type: str
+    description: str
+    feature_name: str = ""
+    facet: str = ""
+    facet_value: str = ""
+    label: str = ""
+    metric_name: str = ""
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not (self.feature_name or self.metric_name):
+            raise ValueError("names neither a feature nor a metric")
+        return self
+
+    @property
+    def what(self) -> str:
+        """What is violated: the check, and what it judges.
+
+        >>> Told(
+        ...     constraint_check_type="bias_drift_check",
+        ...     description="",
+        ...     facet="Sex",
+        ...     facet_value="0",
+        ...     metric_name="DPL",
+        ... ).what
+        'bias_drift_check Sex=0 DPL'
+        """
+        group = f"{self.facet}={self.facet_value}" if self.facet else ""
+        named = (self.constraint_check_type, self.feature_name, group, self.label, self.metric_name)
+        return " ".join(one for one in named if one)
+
+
 class _File(Value):
     model_config = ConfigDict(extra="ignore")
 
-    violations: tuple[Violation, ...]
+    violations: tuple[Told, ...]
 
 
 def violations_json(findings: Iterable[Finding]) -> bytes:
@@ -42,8 +80,8 @@ def violations_json(findings: Iterable[Finding]) -> bytes:
     return jackson({"violations": [violation_of(finding).model_dump() for finding in told]})
 
 
-def read_violations(text: bytes, address: str) -> tuple[Violation, ...]:
-    """The violations that a constraint_violations.json of data quality names, of any container's age.
+def read_violations(text: bytes, address: str) -> tuple[Told, ...]:
+    """The violations that a constraint_violations.json of any monitor names.
 
     Raises:
         UserError: the text at `address` is no such file.
@@ -51,7 +89,7 @@ def read_violations(text: bytes, address: str) -> tuple[Violation, ...]:
     try:
         return _File.from_json(text).violations
     except ValidationError as error:
-        raise unreadable(address, "constraint_violations.json of data quality", error) from error
+        raise unreadable(address, "constraint_violations.json", error) from error
 
 
 def violation_of(finding: Finding) -> Violation:

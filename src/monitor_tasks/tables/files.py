@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Any, BinaryIO, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
+from numpy.typing import NDArray
 
 from monitor_tasks.value import UserError
 
@@ -85,6 +87,11 @@ class Stored:
         """How many columns are wanted."""
         return len(self.columns)
 
+    @property
+    def form(self) -> pa.Schema:
+        """The columns that are wanted, as they are called here, with their types in the file."""
+        return self._named(self._empty()).schema
+
     def select(self, names: Sequence[str]) -> Self:
         """The table of these columns alone, in this order."""
         return replace(self, columns={name: self.columns[name] for name in names})
@@ -100,6 +107,66 @@ class Stored:
             return (change(batch).select(columns) for batch in self.batches())
 
         return _stored(change(self._named(self._empty())).schema, read, self.num_rows)
+
+    def followed(self, others: Sequence["Stored"]) -> "Stored":
+        """These rows and then those of the others; a column that one of them lacks is missing there."""
+        tables = [self, *others]
+        if len(tables) == 1:
+            return self
+        schema = pa.unify_schemas([one.form for one in tables], promote_options="default")
+
+        def read(columns: list[str]) -> Iterator[pa.Table]:
+            for one in tables:
+                for batch in one.batches([name for name in columns if name in one.columns]):
+                    nulls = {name: pa.nulls(batch.num_rows, schema.field(name).type) for name in columns}
+                    yield _with(batch, nulls, columns)
+
+        counts = [one.num_rows for one in tables]
+        return _stored(schema, read, None if None in counts else sum(count or 0 for count in counts))
+
+    def appended(self, columns: Mapping[str, pa.Array]) -> "Stored":
+        """The table with more columns at its end, whose cells are in memory, in the order of the rows."""
+        schema = self.form
+        for name, cells in columns.items():
+            schema = schema.append(pa.field(name, cells.type))
+
+        def read(names: list[str]) -> Iterator[pa.Table]:
+            start = 0
+            for batch in self.batches([name for name in names if name not in columns]):
+                yield _with(batch, {name: cells.slice(start, batch.num_rows) for name, cells in columns.items()}, names)
+                start += batch.num_rows
+
+        return _stored(schema, read, self.num_rows)
+
+    def narrowed(self, change: Callable[[pa.Table], pa.Table]) -> "Stored":
+        """The table after a change that may leave rows out; how many there are then, only reading tells."""
+        return replace(self.changed(change), num_rows=None)
+
+    def rows_at(self, places: NDArray[np.int64]) -> pa.Table:
+        """The rows at these places, in the order of the places; no others are held."""
+        order = np.argsort(places)
+        rising, pieces, start = places[order], [], 0
+        for batch in self.batches():
+            first, last = np.searchsorted(rising, (start, start + batch.num_rows))
+            pieces.append(batch.take(pa.array(rising[first:last] - start)))
+            start += batch.num_rows
+        found = pa.concat_tables(pieces).cast(self.form)
+        return found.take(pa.array(np.argsort(order))).combine_chunks()
+
+    def without_rows(self, places: NDArray[np.int64]) -> "Stored":
+        """All rows but those at these places."""
+        rising = np.sort(places)
+
+        def read(columns: list[str]) -> Iterator[pa.Table]:
+            start = 0
+            for batch in self.batches(columns):
+                first, last = np.searchsorted(rising, (start, start + batch.num_rows))
+                kept = np.ones(batch.num_rows, np.bool_)
+                kept[rising[first:last] - start] = False
+                yield batch.filter(pa.array(kept))
+                start += batch.num_rows
+
+        return _stored(self.form, read)
 
     def holds(self, rows: int) -> bool:
         """Whether there are at least so many rows; no more are read than tell it."""
@@ -131,7 +198,7 @@ class Stored:
 
     def whole(self) -> pa.Table:
         """All rows in memory, each column of its type in the file."""
-        return pa.concat_tables(self.batches()).cast(self._named(self._empty()).schema)
+        return pa.concat_tables(self.batches()).cast(self.form)
 
     def _named(self, piece: pa.Table) -> pa.Table:
         names = self.column_names
@@ -170,6 +237,12 @@ def write_table(batches: Iterable[pa.Table], schema: pa.Schema, file: BinaryIO) 
     with pa_parquet.ParquetWriter(file, schema, compression="lz4", use_dictionary=repeated) as writer:
         for batch in chain([first], waiting):
             writer.write_table(batch)
+
+
+def _with(batch: pa.Table, more: Mapping[str, pa.Array], names: Sequence[str]) -> pa.Table:
+    """The named columns: a batch's own, and others where it has none of that name."""
+    found = [batch[name] if name in batch.column_names else more[name] for name in names]
+    return pa.Table.from_arrays(found, names)
 
 
 def _stored(schema: pa.Schema, read: Read, num_rows: int | None = None) -> Stored:

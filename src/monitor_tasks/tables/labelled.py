@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from monitor_tasks.tables.engine import opened
-from monitor_tasks.tables.files import SAMPLE
+from monitor_tasks.tables.files import SAMPLE, Stored
 from monitor_tasks.tables.label_lines import PIECE, THREADS, LabelLines, in_pieces
+from monitor_tasks.tables.marks import Mask, in_one_piece
 from monitor_tasks.value import UserError
 from monitor_tasks.window import format_time
 
@@ -98,9 +99,14 @@ class Counts(NamedTuple):
 class Merged(NamedTuple):
     """The captured table and its labels."""
 
-    table: pa.Table
+    rows: Stored
     """The captured rows in their order and all their columns, then the label under every name, as text."""
     counts: Counts
+
+    @property
+    def table(self) -> pa.Table:
+        """All rows in memory."""
+        return self.rows.whole()
 
 
 class Awaiting(NamedTuple):
@@ -201,12 +207,13 @@ def keys_of(ids: pa.Table) -> pa.ChunkedArray:
 
 
 def merge(
-    captured: pa.Table, labels: pa.Table, names: Sequence[str], memory_limit: str = "1GB", spill: str = ""
+    captured: pa.Table | Stored, labels: pa.Table, names: Sequence[str], memory_limit: str = "1GB", spill: str = ""
 ) -> Merged:
     """Every captured row with its label; none (null) where it has not arrived yet.
 
     A label belongs to all rows whose inference id it bears, or whose event id where a row has no inference id. Of
-    several labels of one id, as in tables put together, the first counts, in the order object, line.
+    several labels of one id, as in tables put together, the first counts, in the order object, line. Of the captured
+    rows only the ids are read here, a batch at a time and again where they are to be compared.
 
     Args:
         captured: Rows with the columns ``@event_id`` and ``@inference_id`` and any others.
@@ -218,24 +225,22 @@ def merge(
     Raises:
         UserError: the captured table has a column of such a name, or the memory does not suffice.
     """
+    rows = Stored.of(captured)
     for name in names:
-        if name in captured.column_names:
+        if name in rows.column_names:
             raise UserError(
                 f"the captured table has a column {name!r} already, so the label cannot be called that; give the label "
                 "another name (ground_truth_attribute of model_quality, label of bias) or rename the captured column"
             )
     try:
-        label, counts = _joined(keys_of(captured), labels, memory_limit, spill)
+        label, counts = _joined(_Ids(rows), labels, memory_limit, spill)
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-        told = f"joining {captured.num_rows} predictions with {labels.num_rows} labels"
+        told = f"joining {rows.num_rows or 'the'} predictions with {labels.num_rows} labels"
         raise too_much(told, memory_limit, spill, error) from error
-    table = captured
-    for name in dict.fromkeys(names):
-        table = table.append_column(pa.field(name, pa.string()), label)
-    return Merged(table, counts)
+    return Merged(rows.appended(dict.fromkeys(names, label)), counts)
 
 
-def merged_records(rows: pa.Table, label: str, outputs: Sequence[str], inputs: Sequence[str]) -> Iterator[bytes]:
+def merged_records(rows: Stored, label: str, outputs: Sequence[str], inputs: Sequence[str]) -> Iterator[bytes]:
     """The labelled rows as lines of SageMaker's merge job (contract model-quality, section 2), payloads as CSV.
 
     Args:
@@ -245,8 +250,9 @@ def merged_records(rows: pa.Table, label: str, outputs: Sequence[str], inputs: S
         inputs: The columns that it was asked with, in order.
     """
     sides = (("endpointInput", "INPUT", inputs), ("endpointOutput", "OUTPUT", outputs))
-    for batch in rows.filter(pc.is_valid(rows[label])).to_batches(max_chunksize=ROWS):
-        for row in batch.to_pylist():
+    known_rows = (batch.filter(pc.is_valid(batch[label])) for batch in rows.batches())
+    for piece in (piece for batch in known_rows for piece in batch.to_batches(max_chunksize=ROWS)):
+        for row in piece.to_pylist():
             known = {"eventId": row["@event_id"], "inferenceId": row["@inference_id"]}
             known |= {"inferenceTime": format_time(row["@time"])}
             payloads = {
@@ -270,53 +276,82 @@ def _csv(cells: Sequence[str | None]) -> str:
     return line.getvalue()
 
 
-def _joined(keys: pa.ChunkedArray, labels: pa.Table, memory_limit: str, spill: str) -> tuple[pa.Array, Counts]:
+class _Ids:
+    """What the labels' ids are compared with, row by row: read as often as it is asked for, never held whole."""
+
+    def __init__(self, rows: Stored) -> None:
+        self._rows = rows
+        counts = (len(keys) for keys in self) if rows.num_rows is None else iter([rows.num_rows])
+        self.count = sum(counts)
+
+    def __iter__(self) -> Iterator[pa.ChunkedArray]:
+        return map(keys_of, self._rows.batches(["@event_id", "@inference_id"]))
+
+    def numbered(self, wanted: Mask | None = None) -> pa.RecordBatchReader:
+        """The ids with the numbers of their rows, or of the wanted ones of them; to be read once."""
+        schema = pa.schema([("key", pa.string()), ("row", pa.int32())])
+
+        def batches(start: int = 0) -> Iterator[pa.RecordBatch]:
+            for keys in self:
+                rows = pa.Table.from_arrays(
+                    [keys, pa.array(np.arange(start, start + len(keys)), pa.int32())], schema=schema
+                )
+                start += len(keys)
+                here = rows if wanted is None else rows.filter(pa.array(wanted[start - len(keys) : start]))
+                yield from here.to_batches(PIECE)
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _joined(ids: _Ids, labels: pa.Table, memory_limit: str, spill: str) -> tuple[pa.Array, Counts]:
     """The label of every row, in the order of the rows and in one piece, so that the same rows give the same bytes."""
     with opened(memory_limit, THREADS, spill) as connection:
         connection.execute("set preserve_insertion_order = false")  # rows are told by their numbers
-        for name, table in {"captured": pa.table({"key": keys}), "labels": labels}.items():
-            number = pa.array(np.arange(table.num_rows, dtype=np.int32))
-            connection.register(name, in_pieces(table.append_column("row", number)))
-        if (found := _met_once(connection, keys, labels)) is not None:
+        number = pa.array(np.arange(labels.num_rows, dtype=np.int32))
+        connection.register("labels", in_pieces(labels.append_column("row", number)))
+        if (found := _met_once(connection, ids, labels)) is not None:
             return found
+        connection.register("captured", ids.numbered())
         connection.execute(JOIN)
         (counts,) = connection.execute(COUNT).fetchall()
         label = connection.sql("select label from joined order by row").to_arrow_table()["label"]
     return label.combine_chunks(), Counts(*counts)
 
 
-def _met_once(
-    connection: duckdb.DuckDBPyConnection, keys: pa.ChunkedArray, labels: pa.Table
-) -> tuple[pa.Array, Counts] | None:
+def _met_once(connection: duckdb.DuckDBPyConnection, ids: _Ids, labels: pa.Table) -> tuple[pa.Array, Counts] | None:
     """What the join says where no prediction has met two labels, as is usual; None where one has.
 
     They meet by hashes of their ids, which is a third of the work, and then show their ids; where two ids turn out to
     have one hash it is None, too.
     """
-    pairs = connection.sql(PAIRS, params=[len(keys) + 1]).to_arrow_table()
-    place = np.full(len(keys), -1, np.int32)
+    connection.register("captured", ids.numbered())
+    pairs = connection.sql(PAIRS, params=[ids.count + 1]).to_arrow_table()
+    place = np.full(ids.count, -1, np.int32)
     place[pairs["row"].to_numpy()] = pairs["place"].to_numpy()
     has = place >= 0
     if np.count_nonzero(has) < pairs.num_rows:
         return None
     del pairs
-    ids, label = labels["@label_id"].combine_chunks(), _repeating(labels["@label"].combine_chunks())
+    label_ids, label = in_one_piece(labels["@label_id"]), _repeating(in_one_piece(labels["@label"]))
+    pieces, start = [pa.array([], pa.string())], 0
     with ThreadPoolExecutor(THREADS) as threads:
-        shown = [
-            threads.submit(_shown, keys.slice(at, PIECE), ids, label, place[at : at + PIECE])
-            for at in range(0, len(keys), PIECE)
-        ]
-        pieces = [one.result() for one in shown]
+        for keys in ids:
+            here = [(keys.slice(at, PIECE), place[start + at :][:PIECE]) for at in range(0, len(keys), PIECE)]
+            pieces += threads.map(lambda one: _shown(one[0], label_ids, label, one[1][: len(one[0])]), here)
+            start += len(keys)
     if any(piece is None for piece in pieces):
         return None
-    connection.register("alone", pa.table({"key": keys.filter(pa.array(~has))}))
-    ((known, different),) = connection.execute(ALONE.format("hash(key)")).fetchall()
-    if different < known:
-        ((known, different),) = connection.execute(ALONE.format("key")).fetchall()
-    matched, matched_labels = int(np.count_nonzero(has)), _different(place[has], labels.num_rows)
+    matched = int(np.count_nonzero(has))
+    known = different = 0
+    for key in ("hash(key)", "key") if matched < ids.count else ():
+        connection.register("alone", ids.numbered(~has))
+        ((known, different),) = connection.execute(ALONE.format(key)).fetchall()
+        if different == known:
+            break
+    matched_labels = _different(place[has], labels.num_rows)
     shared = matched - matched_labels + known - different
-    counts = Counts(len(keys), matched, len(keys) - matched, shared, matched_labels, conflicting=0)
-    return pa.concat_arrays([pa.array([], pa.string()), *pieces]), counts
+    counts = Counts(ids.count, matched, ids.count - matched, shared, matched_labels, conflicting=0)
+    return pa.concat_arrays(pieces), counts
 
 
 def _shown(keys: pa.ChunkedArray, ids: pa.Array, label: pa.Array, place: NDArray[np.int32]) -> pa.Array | None:

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from monitor_tasks.value import STORED
+
 FATES = ("used", "quarantined", "duplicate", "out_of_window")
 EXCERPT = 200
 
@@ -94,7 +96,7 @@ class Ledger:
     def told(self) -> dict[str, Any]:
         """All that the ledger says."""
         return {
-            "schema_version": 1,
+            "schema_version": STORED["ledger.json"],
             "totals": self.totals,
             "conflicts": self.conflicts,
             "reasons": dict(sorted(self._reasons.items())),

@@ -34,6 +34,7 @@ class Endpoint:
         self.asked: list[Seen] = []
         self.answers: list[Any] = []
         self.usual: Answer = lambda _, body: (200, b"".join(b"0.25\n" for _ in body.splitlines()))
+        self.body: Callable[[BaseHTTPRequestHandler], None] | None = None
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -43,9 +44,12 @@ class Endpoint:
                 answer = endpoint.answers.pop(0) if endpoint.answers else endpoint.usual
                 status, text = answer(self.path, body) if callable(answer) else answer
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
+                self.send_header("Content-Length", str(1 << 20 if endpoint.body else len(text)))
                 self.end_headers()
-                self.wfile.write(text)
+                if endpoint.body:
+                    endpoint.body(self)
+                else:
+                    self.wfile.write(text)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -122,8 +126,26 @@ def test_one_that_is_silent_is_one_clear_error(endpoint: Endpoint) -> None:
         return 200, b""
 
     endpoint.usual = wait
-    with pytest.raises(UserError, match=r"no answer: .*timed out.*\(2 attempts\).*raise predictor.timeout"):
+    with pytest.raises(
+        UserError, match=r"no (answer: .*timed out|whole answer in 0.1 s).*\(2 attempts\).*raise predictor.timeout"
+    ):
         at(endpoint, timeout=0.1, attempts=2).predict(FRAME)
+
+
+def test_one_whose_answer_drips_is_left_when_its_time_is_over(endpoint: Endpoint) -> None:
+    ended = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        while not ended.wait(0.02):
+            handler.wfile.write(b"0")
+            handler.wfile.flush()
+
+    endpoint.body = drip
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"no whole answer in 0.3 s \(2 attempts\); .*predictor.timeout"):
+        at(endpoint, timeout=0.3, attempts=2).predict(FRAME)
+    assert 0.6 <= time.monotonic() - began < 10
+    ended.set()
 
 
 def test_one_that_is_not_there_is_one_clear_error() -> None:

@@ -125,6 +125,17 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     ".pkl": _read_pickle,
 }
 """How a model file is read, by its ending."""
+_OF_SKLEARN = ("skops.io", "sklearn.cluster", "sklearn.ensemble", "shap")
+_LIBRARIES = {".ubj": ("xgboost",), ".json": ("xgboost",), ".txt": ("lightgbm",), ".onnx": ("onnxruntime",)}
+
+
+def libraries(address: str) -> tuple[str, ...]:
+    """The modules that reading and explaining a model file takes.
+
+    >>> libraries("s3://bucket/model.ubj")
+    ('pandas', 'xgboost')
+    """
+    return "pandas", *_LIBRARIES.get(_ending(address), _OF_SKLEARN)
 
 
 def _ending(address: str) -> str:

@@ -10,6 +10,8 @@ import urllib.request
 from collections.abc import Callable
 from importlib import import_module
 from math import isnan
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,7 +91,7 @@ class LiveModel:
         """Sends one request, not before its turn."""
         time.sleep(max(0.0, self._next - time.monotonic()))
         self._next = time.monotonic() + 1 / self._settings.requests_per_second
-        return self._send(body)
+        return _in_time(self._send, body, self._settings.timeout)
 
     def _gave_up(self, state: RetryCallState) -> bytes:
         error = state.outcome.exception() if state.outcome else None
@@ -97,6 +99,29 @@ class LiveModel:
             f"{self.address}: {error} ({state.attempt_number} attempts); lower predictor.requests_per_second or "
             "predictor.batch_rows, or raise predictor.timeout or predictor.attempts"
         ) from error
+
+
+def _in_time(send: Send, body: bytes, seconds: float) -> bytes:
+    """The whole answer, if it has come after so many seconds: one that drips keeps every single read within its time.
+
+    A thread waits for it, which is left to itself when the time is over; it never keeps the process from ending.
+    """
+    found: SimpleQueue[bytes | BaseException] = SimpleQueue()
+
+    def wait() -> None:
+        try:
+            found.put(send(body))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the answer is waited for
+            found.put(error)
+
+    Thread(target=wait, daemon=True).start()
+    try:
+        answer = found.get(timeout=seconds)
+    except Empty:
+        raise Busy(f"no whole answer in {seconds:g} s") from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 def live_model(address: str, settings: Requests, credentials: Credentials | None = None) -> LiveModel:

@@ -1,6 +1,7 @@
 """Estimates without labels: what the metrics are expected to be, in which band, and what they turned out to be."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 from monitor_tasks.baseline import Constraint, Metric
@@ -24,8 +25,8 @@ class Estimator(NamedTuple):
     """The metrics that can be estimated."""
     estimated: Callable[[View, Collection[str], bool], Found]
     """The named ones, of all predictions or of the labelled ones alone, by what the baseline teaches."""
-    largest: float | None = None
-    """No band reaches farther."""
+    untold: Mapping[str, str] = {}
+    """Metrics that predictions do not tell, and why."""
 
 
 def _two_classes(view: View, names: Collection[str], labelled: bool) -> Found:
@@ -41,13 +42,21 @@ def _losses(view: View, names: Collection[str], labelled: bool) -> Found:
     return losses.estimated_losses(view.profile.losses, view.known.losses, names, labelled=labelled)
 
 
+COARSE = "the probabilities of several classes are known by 64 steps only, too few for a loss"
 ESTIMATORS: Mapping[ProblemType, Estimator] = {
-    "BinaryClassification": Estimator(tuple(estimation.ESTIMATED), _two_classes, 1.0),
-    "MulticlassClassification": Estimator(tuple(OF_CONFUSION), _classes, 1.0),
-    "Regression": Estimator(tuple(losses.ESTIMATED), _losses),
+    "BinaryClassification": Estimator(estimation.OF_SCORES, _two_classes),
+    "MulticlassClassification": Estimator(
+        tuple(OF_CONFUSION), _classes, dict.fromkeys(("log_loss", "brier_score"), COARSE)
+    ),
+    "Regression": Estimator(
+        tuple(losses.ESTIMATED), _losses, {"r2": "predictions do not tell how far labels lie from their mean"}
+    ),
 }
-CAN_BE_NEGATIVE = "matthews_correlation"
-"""The one metric of these that can be below 0."""
+RANGES = {
+    "matthews_correlation": (-1.0, 1.0),
+    **dict.fromkeys(("log_loss", *losses.ESTIMATED), (0.0, inf)),
+}
+"""How far a metric reaches where that is not from 0 to 1: no band reaches farther."""
 
 
 def estimates(view: View, realised: Found, judged: int) -> tuple[Estimate, ...]:
@@ -57,14 +66,16 @@ def estimates(view: View, realised: Found, judged: int) -> tuple[Estimate, ...]:
     mine: Found = {}
     if judged >= view.settings.minimum_rows:
         mine = estimator.estimated(view, estimator.names, True)
-    return tuple(
+    told = tuple(
         Estimate(
             name=f"{ESTIMATED}{name}", value=one.value, rows=one.rows or 0, because=one.because,
-            realised=_realised(name, realised[name], mine[name], estimator.largest) if mine else None,
-            **_band(name, one, estimator.largest),
+            realised=_realised(name, realised[name], mine[name]) if mine else None, **_band(name, one),
         )
         for name, one in found.items()
     )  # fmt: skip
+    rows = max((one.rows for one in told), default=0)
+    untold = estimator.untold.items()
+    return *told, *(Estimate(name=f"{ESTIMATED}{name}", value=None, rows=rows, because=why) for name, why in untold)
 
 
 def metrics(view: View, constraints: Sequence[Constraint]) -> list[Metric]:
@@ -108,16 +119,15 @@ def constraint(name: str, like: Constraint, margin: float) -> Constraint:
     )  # fmt: skip
 
 
-def _band(name: str, one: Measured, largest: float | None) -> dict[str, float]:
+def _band(name: str, one: Measured) -> dict[str, float]:
     if one.value is None or one.deviation is None:
         return {}
-    smallest = -1.0 if name == CAN_BE_NEGATIVE else 0.0
-    lower, upper = max(one.value - BAND * one.deviation, smallest), one.value + BAND * one.deviation
-    return {"lower": lower, "upper": upper if largest is None else min(upper, largest)}
+    (smallest, largest), reach = RANGES.get(name, (0.0, 1.0)), BAND * one.deviation
+    return {"lower": max(one.value - reach, smallest), "upper": min(one.value + reach, largest)}
 
 
-def _realised(name: str, found: Measured, expected: Measured, largest: float | None) -> Realised | None:
-    band = _band(name, expected, largest)
+def _realised(name: str, found: Measured, expected: Measured) -> Realised | None:
+    band = _band(name, expected)
     if found.value is None or expected.value is None or not band:
         return None
     return Realised(value=found.value, rows=expected.rows or 0, expected=expected.value, **band)

@@ -141,8 +141,8 @@ class ModelQuality(NamedTuple):
         """The rows that have a label and a usable prediction, each with its loss: what slices are made of."""
         return slices.with_losses(rows, self.settings)
 
-    def worst_slices(self, sample: pa.Table, others: pa.Table) -> slices.Told:
-        """The slices in which a sample's predictions are worst, and what the other rows say of them.
+    def worst_slices(self, sample: pa.Table, others: Iterable[pa.Table]) -> slices.Told:
+        """The slices in which a sample's predictions are worst, and what the batches of the other rows say of them.
 
         Raises:
             UserError: the rows lack a column that the settings name.

@@ -13,6 +13,7 @@ from monitor_tasks.metrics.resampling import MINIMUM_ROWS
 from monitor_tasks.monitors.model_quality.problem import Problem, View, Worse, column
 from monitor_tasks.monitors.settings import ModelQualitySettings
 from monitor_tasks.profiles.groups import named
+from monitor_tasks.profiles.scores import ScoreProfile
 from monitor_tasks.profiles.segments import VALUE_LIMIT, Parts, Segmented, SegmentProfile
 
 LEVEL = 0.01
@@ -20,6 +21,8 @@ LEVEL = 0.01
 REPLICATES = 200
 """Resamples of a segment's deviation; there are many segments, and its own chance of five percent does no harm."""
 TOO_MANY = f"the column has more than {VALUE_LIMIT} different values: name cuts, or a coarser column"
+SCORES = 4096
+"""How many different scores a segment remembers; past them, steps of [0, 1]."""
 NAMED = 8
 """So many values of a column are named in a note."""
 
@@ -42,6 +45,11 @@ def whole_of(profile: Any) -> Any:
     return profile.whole if isinstance(profile, SegmentProfile) else profile
 
 
+def of_segment(profile: Any) -> Any:
+    """The profile of a segment: there may be many, so that each remembers fewer scores than the whole."""
+    return profile.coarser(SCORES) if isinstance(profile, ScoreProfile) else profile
+
+
 def profiled(rows: pa.Table, settings: ModelQualitySettings, profile: Callable[[pa.Table], Any]) -> SegmentProfile:
     """The profile of rows, there are some, as a whole and by segment.
 
@@ -49,7 +57,8 @@ def profiled(rows: pa.Table, settings: ModelQualitySettings, profile: Callable[[
         UserError: the rows lack a column of the segments.
     """
     segments = (Segmented(one.name, one.cuts) for one in settings.segments)
-    return SegmentProfile.of(rows, {one: column(rows, one.column, "segments") for one in segments}, profile)
+    cells = {one: column(rows, one.column, "segments") for one in segments}
+    return SegmentProfile.of(rows, cells, profile, lambda part: of_segment(profile(part)))
 
 
 def minimum_rows(settings: ModelQualitySettings) -> int:

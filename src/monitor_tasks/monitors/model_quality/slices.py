@@ -1,6 +1,6 @@
 """The worst slices of a window: searched in a sample of its labelled rows, confirmed on all others."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from monitor_tasks.baseline import Constraint, Metric
 from monitor_tasks.exhibit import Comparison, Pair
 from monitor_tasks.metrics.chance import reach_among
-from monitor_tasks.metrics.slices import Candidate, Contrast, confirm, search
+from monitor_tasks.metrics.slices import Candidate, Contrast, Slice, contrasts, first_slice, search
 from monitor_tasks.monitors.model_quality.multiclass import given_classes
 from monitor_tasks.monitors.model_quality.problem import column, labels
 from monitor_tasks.monitors.settings import ModelQualitySettings, ProblemType, WorstSlices
@@ -19,6 +19,7 @@ from monitor_tasks.profiles.classes import Classes
 from monitor_tasks.profiles.coded import Column
 from monitor_tasks.profiles.residuals import LARGEST
 from monitor_tasks.profiles.scores import numbers
+from monitor_tasks.value import STORED
 
 CHECK, LOSS = "worst_slice_check", "@loss"
 FILE = "slices.json"
@@ -62,15 +63,23 @@ def with_losses(rows: pa.Table, settings: ModelQualitySettings) -> pa.Table:
     return known.filter(pa.array(~np.isnan(losses)))
 
 
-def worst_slices(sample: pa.Table, others: pa.Table, settings: ModelQualitySettings, asked: WorstSlices) -> Told:
-    """What is worst in the sample, tested on the other rows; both with their losses."""
+def worst_slices(
+    sample: pa.Table, others: Iterable[pa.Table], settings: ModelQualitySettings, asked: WorstSlices
+) -> Told:
+    """What is worst in the sample, tested on the batches of the other rows; both with their losses.
+
+    What is held of a row that was not searched is its loss, and which slice it belongs to.
+    """
     names = _features(sample, settings, asked)
-    features, held = ({name: Column.of(rows[name]) for name in names} for rows in (sample, others))
+    features = {name: Column.of(sample[name]) for name in names}
     found = search(features, sample[LOSS].to_numpy(), asked.minimum_rows, asked.level, asked.candidates)
-    contrasts = confirm([one.slice for one in found.candidates], held, others[LOSS].to_numpy())
+    candidates = [one.slice for one in found.candidates]
+    parts = [(_belonging(rows, candidates), rows[LOSS].to_numpy()) for rows in others]
+    belongs, losses = (np.concatenate([nothing, *part]) for nothing, part in
+                       zip((np.empty(0, np.uint8), np.empty(0)), zip(*parts, strict=True), strict=True))  # fmt: skip
     slices = [
-        _confirmed(candidate, contrast, asked.level, len(contrasts))
-        for candidate, contrast in zip(found.candidates, contrasts, strict=True)
+        _confirmed(candidate, contrast, asked.level, len(candidates))
+        for candidate, contrast in zip(found.candidates, contrasts(len(candidates), belongs, losses), strict=True)
     ]
     scale = _Scale.of(settings)
     looked = f"worst slices: {found.looked_at:,} looked at in {sample.num_rows:,} labelled rows"
@@ -82,8 +91,14 @@ def worst_slices(sample: pa.Table, others: pa.Table, settings: ModelQualitySetti
         tuple(notes),
         tuple(_exhibit(slices, scale, looked)),
         {FILE: _file(slices, scale, {"looked_at": found.looked_at, "rows_searched": sample.num_rows,
-                                     "rows_held": others.num_rows, "level": asked.level})},
+                                     "rows_held": len(losses), "level": asked.level})},
     )  # fmt: skip
+
+
+def _belonging(rows: pa.Table, slices: list[Slice]) -> NDArray[np.uint8]:
+    """Which of the slices each row belongs to."""
+    names = {condition.column for one in slices for condition in one.conditions}
+    return first_slice(slices, {name: Column.of(rows[name]) for name in names}, rows.num_rows)
 
 
 class _Scale(NamedTuple):
@@ -192,7 +207,8 @@ def _file(slices: list[Confirmed], scale: _Scale, told: Mapping[str, Any]) -> by
         for one in slices
     ]  # fmt: skip
     return orjson.dumps(
-        {"schema_version": 1, "metric": scale.metric, **told, "slices": known}, option=orjson.OPT_INDENT_2
+        {"schema_version": STORED["slices.json"], "metric": scale.metric, **told, "slices": known},
+        option=orjson.OPT_INDENT_2,
     )
 
 

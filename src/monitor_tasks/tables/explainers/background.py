@@ -56,10 +56,12 @@ def summary(frame: Any, clusters: int, seed: int) -> Background:
     """
     import pandas as pd
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     points = np.column_stack([_encoded(frame[name].to_numpy()) for name in frame.columns])
     count = min(clusters, len(np.unique(points, axis=0)))
-    found = KMeans(count, n_init=3, random_state=seed).fit_predict(points)
+    with threadpool_limits(1):  # so few rows are no work to share, and sums come out the same on any number of cores
+        found = KMeans(count, n_init=3, random_state=seed).fit_predict(points)
     order = np.argsort(-np.bincount(found, minlength=count), kind="stable")
     cells = {name: [_middle(frame[name].to_numpy()[found == cluster]) for cluster in order] for name in frame.columns}
     kinds = {name: _column(column, frame[name].dtype == object) for name, column in cells.items()}
