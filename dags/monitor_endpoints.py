@@ -31,6 +31,7 @@ from monitor_tasks.site import load_endpoints, share_of
 from monitor_tasks.window import Window
 
 ENDPOINTS = Path(__file__).parent / "endpoints"
+MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9Z:.+-]{2,25})?"
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +41,7 @@ def params(endpoint: Endpoint) -> dict[str, Param]:
         "window": Param(
             None,
             type=["null", "string"],
-            pattern=r"^[0-9TZ:.+-]{10,35}/[0-9A-Z:.+-]{2,35}(?!\n)$",
+            pattern=rf"^{MOMENT}/(P[0-9A-Z.]{{1,20}}|{MOMENT})(?!\n)$",
             title="Window",
             description="START/DURATION in UTC, such as 2026-01-01T00:00:00Z/PT1H; empty: the run's own interval",
         ),

@@ -104,22 +104,3 @@ def test_from_the_first_violation_to_a_promoted_model_and_a_closed_episode(
     with capsys.disabled():
         killed = "before" if RUN not in before else "after"
         print(f"\nscheduler killed {killed} the trigger: 1 handed over, 0 lost, 0 twice")  # noqa: T201
-
-
-@pytest.mark.long
-def test_a_person_who_says_no_ends_it(airflow: LocalAirflow, tmp_path: Path) -> None:
-    for window in HOURS[:3]:
-        run(airflow, window)
-    until(airflow.questions, "the question")
-    (question,) = airflow.questions()
-    airflow.answer(question, "Reject")
-    until(lambda: airflow.states(RETRAINING)[RUN] in ("success", "failed"), RUN)
-    place = site(tmp_path / "home")
-    assert [(one.gate, one.outcome) for one in records(place, EPISODE)][-1] == (Gate.APPROVE, "refused")
-    assert promoting.moves(place) == []
-    boxes = airflow.get(f"/dags/{RETRAINING}/dagRuns/{RUN}/taskInstances")["task_instances"]
-    states = {one["task_id"]: one["state"] for one in boxes}
-    assert states == {
-        **dict.fromkeys(("check_evidence", "approve"), "success"),
-        **dict.fromkeys(("train", "compare", "promote"), "skipped"),
-    }
