@@ -66,6 +66,15 @@ def _edited_constraints() -> Pairs:
     yield constraints.constraints_json(read_constraints(text, "constraints.json")), text.rstrip(b"\n")
 
 
+def _edited_violations() -> Pairs:
+    """The sample against its edited constraints, which the SDK's own test expects to break."""
+    known = read_constraints(sample("sdk/data_quality/constraints.bad.json"), "constraints.json")
+    profile = QUALITY.profile(_sdk(), Edges({}))
+    findings = judge(QUALITY.measure(profile, Baseline("id", tuple(known), profile, Edges({}))), known)
+    found = json.loads(violations.violations_json(findings))["violations"]
+    yield [(one["feature_name"], one["constraint_check_type"]) for one in found], [("_c5", "data_type_check")]
+
+
 TRAFFIC = {"99.64592817400101%": 1977, "99.65534219596258%": 2031, "99.63446475195823%": 1915}
 """Rows of the runs that the published match percentages come from (contract data-quality.md, section 3)."""
 
@@ -209,6 +218,10 @@ CASES = (
     Case("data quality: `constraints.json`", GOLDEN, SDK, _sdk_constraints, BYTES),
     Case("data quality: `constraints.json`", GOLDEN, CHURN, _churn_constraints, BYTES),
     Case("data quality: `constraints.json`", GOLDEN, "SDK sample, edited, read, written", _edited_constraints, BYTES),
+    Case(
+        "data quality: `constraint_violations.json`", "the SDK's own test", "SDK sample, edited: one type is violated",
+        _edited_violations, BYTES,
+    ),
     Case(
         "data quality: `constraint_violations.json`", PRINTED,
         "churn traffic of the real runs; the first ten texts and percentages, as a set", _churn_violations, BYTES,

@@ -171,6 +171,18 @@ def test_a_mixed_reference_asks_for_no_more_than_it_has(cells: list[str], kind: 
     assert having(findings(table, table), State.BROKEN) == []
 
 
+def test_a_column_of_texts_that_holds_numbers_alone_is_another_type() -> None:
+    texts, numbers = pa.table({"x": ["a", "b"] * 30}), pa.table({"x": ["1", "2.5"] * 30})
+    assert having(findings(numbers, texts), State.BROKEN)[0] == "data_type_check x"
+    some = pa.table({"x": ["a", *["1"] * 49] * 20})
+    (name, few) = next(item for item in findings(numbers, some).items() if item[0] == "data_type_check x")
+    assert (few.state, few.because) == (
+        State.UNDECIDED, "in the reference numbers and texts mix; so few cells may lack a text"
+    )  # fmt: skip
+    many = pa.table({"x": ["1", "2.5"] * 500})
+    assert name in having(findings(many, some), State.BROKEN)
+
+
 def test_settings_bound_what_is_suggested() -> None:
     loose = DataQuality(
         DataQualitySettings(datatype_check_threshold=0.9, domain_content_threshold=0.8, comparison_threshold=0.3)

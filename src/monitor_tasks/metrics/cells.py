@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from monitor_tasks.profiles.cells import inferred_type
 from monitor_tasks.profiles.columns import NUMBER_LIMIT, ColumnProfile
 
 
@@ -16,17 +17,33 @@ def completeness(present: int, missing: int) -> float | None:
 
 
 def type_match(kinds: Mapping[str, int], expected: str) -> float | None:
-    """Share of the present cells that are of the expected kind; text takes anything. None without a present cell.
+    """Share of the present cells that are of the expected kind. None without a present cell.
 
-    Source: contract data-quality.md, section 3.
+    Text takes anything, as long as the column is one of texts: a column of numbers alone is none of them.
+    Source: contract data-quality.md, section 3, and the SDK's edited sample, which has to be violated.
 
     >>> type_match({"Integral": 3, "Fractional": 1}, "Integral")
     0.75
+    >>> type_match({"Integral": 3, "String": 1}, "String"), type_match({"Integral": 3, "Fractional": 1}, "String")
+    (1.0, 0.0)
     """
     present = sum(kinds.values())
     if not present:
         return None
-    return 1.0 if expected in ("String", "Unknown") else kinds.get(expected, 0) / present
+    if expected == "String":
+        return float(inferred_type(dict(kinds)) == "String")
+    return 1.0 if expected == "Unknown" else kinds.get(expected, 0) / present
+
+
+def chance_of_no_text(kinds: Mapping[str, int], n: int) -> float:
+    """The chance that n cells of a column of texts are numbers alone, or Booleans alone.
+
+    >>> round(chance_of_no_text({"String": 20, "Integral": 980}, 60), 3), chance_of_no_text({"String": 1000}, 60)
+    (0.298, 0.0)
+    """
+    present = sum(kinds.values())
+    numbers = kinds.get("Integral", 0) + kinds.get("Fractional", 0)
+    return float((numbers / present) ** n + (kinds.get("Boolean", 0) / present) ** n)
 
 
 def domain_share(values: Mapping[str, int], domain: Collection[str]) -> float | None:

@@ -7,7 +7,15 @@ from math import hypot, sqrt
 from typing import Any
 
 from monitor_tasks.baseline import Constraint, Metric
-from monitor_tasks.metrics.cells import class_balance, completeness, domain_share, type_match, unseen_share, variety
+from monitor_tasks.metrics.cells import (
+    chance_of_no_text,
+    class_balance,
+    completeness,
+    domain_share,
+    type_match,
+    unseen_share,
+    variety,
+)
 from monitor_tasks.metrics.chance import REACH, share_deviation
 from monitor_tasks.metrics.correlation import CorrelationShift, correlation_shift
 from monitor_tasks.metrics.distance import l_infinity_of_bins, l_infinity_of_categories, robust
@@ -16,6 +24,9 @@ from monitor_tasks.metrics.duplicates import duplicate_rows
 from monitor_tasks.metrics.formats import SOUND, format_share
 from monitor_tasks.metrics.multivariate import MULTIVARIATE
 from monitor_tasks.profiles.columns import ColumnProfile, Edges, TableProfile
+
+RARELY = 1e-6
+"""A chance that no window is believed to have met."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,9 @@ def _completeness(one: Compared) -> Metric:
 def _type_match(one: Compared) -> Metric:
     column, former, kind = one.column, one.former, one.constraint.expected[0]
     found = type_match(column.kinds, kind)
+    known_texts = former.kinds if former is not None and former.inferred_type == "String" else {}
+    if kind == "String" and found == 0.0 and known_texts and chance_of_no_text(known_texts, column.present) > RARELY:
+        return one.metric(None, column.present, "in the reference numbers and texts mix; so few cells may lack a text")
     known = None if former is None else type_match(former.kinds, kind)
     deviation = 0.0 if found == 1.0 else None
     if former is not None and found is not None and known is not None:
