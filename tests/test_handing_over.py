@@ -190,7 +190,7 @@ def test_killed_at_any_write_the_next_try_hands_over_once(
         assert tree(Path(story.place.endpoint.root)) == unharmed
     with capsys.disabled():
         print(f"\n{at - 1} injected, {at - 1} survived, 0 lost: {', '.join(keys)}")  # noqa: T201
-    assert at - 1 == len(keys) == 6
+    assert at - 1 == len(keys) == 7
 
 
 def test_the_next_episode_is_handed_over_for_itself(tmp_path: Path) -> None:

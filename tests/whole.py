@@ -42,7 +42,7 @@ monitors:
     minimum_rows: 5
     rule: interval
   attribution: {{minimum_rows: 20, sample_rows: 20, baseline: [[50, 49]]}}
-retraining: {{train: "tests.whole:train"}}
+retraining: {{train: "tests.whole:train", minimum_rows: 20, minimum_labels: 20, promote: not_worse}}
 alerts: [{{kind: webhook, conn_id: desk}}]
 """
 
@@ -218,8 +218,11 @@ def restate() -> list[str]:
 
 
 def retrain(number: int) -> str:
-    """The retraining that an hour was handed over to."""
-    return retraining.retrain(site(), "000001", hour(number))
+    """The retraining that an hour was handed over to, gate by gate; every one has to be passed."""
+    for gate in (retraining.check_evidence, retraining.train, retraining.compare, retraining.promote):
+        found = gate(site(), "000001", hour(number))
+        assert found.outcome == "passed", found.text
+    return found.text
 
 
 def train(evidence: dict[str, Any]) -> dict[str, Any]:
