@@ -149,6 +149,7 @@ def sweep(tmp_path: Path, forkers: list[Forker], unharmed: dict[str, bytes], ste
     return f"{killed} of {len(ends)} killed, {half} torn, {different} different ({len(calls)} calls)"
 
 
+@pytest.mark.long
 @needs_strace
 def test_a_killed_run_leaves_nothing_half_written_and_the_next_one_ends_like_any(
     tmp_path: Path, forkers: list[Forker], unharmed: dict[str, bytes], capsys: pytest.CaptureFixture[str]

@@ -33,7 +33,7 @@ print(json.dumps({{"errors": list(bag.import_errors.values()), "dags": sorted(ba
 def dags(tmp_path: Path) -> Path:
     """The DAG files, with a retention in the demo's YAML."""
     shutil.copytree(ROOT / "dags", tmp_path / "dags", ignore=shutil.ignore_patterns("__pycache__"))
-    for other in ("monitor_endpoints.py", "restate_labels.py", "retrain_model.py"):
+    for other in ("index_windows.py", "monitor_endpoints.py", "restate_labels.py", "retrain_model.py"):
         (tmp_path / "dags" / other).unlink()
     with (tmp_path / "dags/endpoints/loan-scoring.yaml").open("a") as file:
         file.write("retention: {rows: P1D}\n")
