@@ -136,34 +136,19 @@ def _follow(airflow: LocalAirflow, progress: Progress, home: Path) -> dict[str, 
     )
     retraining = progress.add_task("retraining, which waits for a person's approval", total=1)
     airflow.patch(f"/dags/{RETRAINING}", {"is_paused": False})
-    approve(airflow)
+
+    def approved(done: int) -> None:
+        airflow.approve()
+        progress.update(retraining, completed=done)
+
+    states |= _wait(airflow, RETRAINING, 1, approved)
     progress.update(retraining, description="retraining, approved through Airflow's API")
-    states |= _wait(airflow, RETRAINING, 1, lambda done: progress.update(retraining, completed=done))
     after = progress.add_task("the hour after it", total=1)
     last, model = windows(home)[-1], site(home).model(windows(home)[-1])
     tell_next(home, STORY, START, joblib.load(model.address))
     airflow.post(f"/dags/{DAG}/dagRuns", {"logical_date": None, "conf": {"window": str(last)}})
     states |= _wait(airflow, DAG, len(STORY), lambda done: progress.update(after, completed=done - len(STORY) + 1))
     return states
-
-
-def approve(airflow: LocalAirflow) -> None:
-    """Says yes to what is asked, as a person would on Airflow's page; returns when somebody was asked, or nobody is.
-
-    Raises:
-        RuntimeError: nothing was asked in time.
-    """
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        airflow.check()
-        if asked := airflow.questions():
-            for question in asked:
-                airflow.answer(question, "Approve")
-            return
-        if any(state in DONE for state in airflow.states(RETRAINING).values()):
-            return
-        time.sleep(0.3)
-    raise RuntimeError(f"nobody was asked to approve of retraining in {PATIENCE:.0f} s")
 
 
 def _wait(airflow: LocalAirflow, dag_id: str, runs: int, tell: Callable[[int], None]) -> dict[str, str]:
