@@ -91,11 +91,11 @@ def _run(job: dict[str, Any], answer: socket.socket) -> None:
     import contextlib
     import io
 
-    from monitor_tasks import cli
+    from monitor_tasks.cli import app, commands
     from monitor_tasks.value import UserError
 
     said = io.StringIO()
-    cli.out.file = cli.err.file = said
+    commands.out.file = commands.err.file = said
     code = 99
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
@@ -110,7 +110,7 @@ def _run(job: dict[str, Any], answer: socket.socket) -> None:
             if function:
                 said.write(json.dumps(getattr(import_module(module), function)(*job["does"][1:])))
             else:
-                cli.app(job["does"])
+                app(job["does"])
             code = 0
     except UserError as error:
         said.write(str(error))
