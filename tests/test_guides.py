@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,12 +12,10 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
-from typer.testing import CliRunner
 
-from monitor_tasks.cli import app
 from monitor_tasks.retention import KINDS
 from tests import test_readme
-from tests.test_readme import blocks, column, lines
+from tests.test_readme import blocks, column, commands
 
 checkout = test_readme.checkout
 ROOT = Path(__file__).parents[1]
@@ -39,19 +36,9 @@ SETUP = 4 + len(OBJECTS)
 
 @pytest.mark.usefixtures("checkout")
 def test_every_command_of_operations_ends_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = 0
-    for line in lines(PAGE):
-        words = shlex.split(line, comments=True)
-        if words[:1] == ["export"]:
-            monkeypatch.setenv(*words[1].split("=", 1))
-        if words[:1] == ["monitor-tasks"]:
-            said = re.search(r"# exit code (\d)$", line)
-            assert said, f"no exit code stands beside: {line}"
-            done = CliRunner().invoke(app, words[1:])
-            assert done.exit_code == int(said[1]), f"{line}\n{done.output}\n{done.exception!r}"
-            run += 1
-    assert run >= 5
-    told = json.loads(done.output)
+    done = [one for _, one in commands(PAGE, monkeypatch)]
+    assert len(done) >= 5
+    told = json.loads(done[-1].output)
     assert told["removed"].keys() == {"samples"}, "the rows went before; reports are kept"
     assert told["kept"] == {"2026-01-01T05:00:00Z": "evidence of an open episode"}
 

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -49,6 +50,20 @@ def lines(text: str) -> Iterator[str]:
     """Every line of the blocks that a person types, without its prompt."""
     for block in blocks(text, "console", "bash"):
         yield from (line.removeprefix("$ ") for line in block.splitlines() if line.strip())
+
+
+def commands(text: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[list[str], Any]]:
+    """Does what the text tells people to type, and sees the exit code that stands beside it."""
+    for line in lines(text):
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["export"]:
+            monkeypatch.setenv(*words[1].split("=", 1))
+        if words[:1] == ["monitor-tasks"]:
+            said = re.search(r"# exit code (\d)$", line)
+            assert said, f"no exit code stands beside: {line}"
+            done = CliRunner().invoke(app, words[1:])
+            assert done.exit_code == int(said[1]), f"{line}\n{done.output}\n{done.exception!r}"
+            yield words, done
 
 
 def section(title: str) -> str:
@@ -106,17 +121,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_command_ends_with_the_exit_code_that_stands_beside_it(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = set()
-    for line in lines(README):
-        words = shlex.split(line, comments=True)
-        if words[:1] == ["export"]:
-            monkeypatch.setenv(*words[1].split("=", 1))
-        if words[:1] == ["monitor-tasks"]:
-            said = re.search(r"# exit code (\d)$", line)
-            assert said, f"no exit code stands beside: {line}"
-            done = CliRunner().invoke(app, words[1:])
-            assert done.exit_code == int(said[1]), f"{line}\n{done.output}\n{done.exception!r}"
-            seen.add((words[1], int(said[1])))
+    seen = {(words[1], done.exit_code) for words, done in commands(README, monkeypatch)}
     assert {verb for verb, _ in seen} == set(column(section("The command line"), "verb"))
     assert {str(code) for _, code in seen} == set(column(section("The command line"), "exit code"))
 
