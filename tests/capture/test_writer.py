@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_tasks.capture import Call, CaptureWriter, Counts, DataCaptureConfig, Payload
+from monitor_tasks.io import disk
 from tests.capture.servers import Outage, fake_s3
 
 HOUR = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
@@ -179,6 +180,22 @@ def test_a_store_that_stays_away_costs_whole_files_and_the_newest_wait(tmp_path,
     assert any("does not keep up" in message for message in caplog.messages)
     assert len(caplog.records) <= 4
     assert writer.counts.dropped == writer.counts.sampled == 400
+
+
+def test_a_file_that_arrived_without_an_answer_is_captured_once_the_store_answers_again(tmp_path, monkeypatch):
+    answers, sync = [False], disk._sync
+    monkeypatch.setattr(disk, "_sync", lambda folder: sync(folder if answers[0] else folder / "gone"))
+    with writer_to(tmp_path, file_bytes=1, waiting_bytes=600) as writer:
+        for _ in range(4):
+            writer.offer(CALL)
+        until(lambda: writer.counts.undelivered)
+        assert reconcile(writer.counts)
+        assert writer.counts.captured == 0
+        answers[0] = True
+        writer.offer(CALL)
+    assert writer.counts.undelivered == 0
+    assert reconcile(writer.counts)
+    assert len(records(tmp_path)) == writer.counts.captured >= 2
 
 
 def test_closing_keeps_its_deadline_and_gives_the_rest_up():

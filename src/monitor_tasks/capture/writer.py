@@ -45,7 +45,7 @@ class Counts(NamedTuple):
     overflowed: int = 0
     """Dropped: as much waits as may."""
     undelivered: int = 0
-    """Dropped: the store did not take the file, or the writer was closed."""
+    """Dropped: the store did not say that it took the file, or the writer was closed."""
     unwritable: int = 0
     """Dropped: no record could be made of the call."""
 
@@ -53,6 +53,10 @@ class Counts(NamedTuple):
     def dropped(self) -> int:
         """All that were sampled and will not be in any file."""
         return self.too_large + self.overflowed + self.undelivered + self.unwritable
+
+
+DOUBTS = 1000
+"""Files that were given up and are looked for later, at most."""
 
 
 class _File:
@@ -90,6 +94,7 @@ class CaptureWriter:
         self._bytes = 0
         self._open: dict[str, _File] = {}
         self._ready: deque[_File] = deque()
+        self._doubts: deque[tuple[str, int]] = deque(maxlen=DOUBTS)
         self._is_full = False
         self._state = "working"
         self._thread: Thread | None = None
@@ -219,8 +224,10 @@ class CaptureWriter:
             again(self._store.put, file.key, b"".join(file.lines))
         except Exception as error:  # noqa: BLE001 - the thread outlives whatever a store may raise
             self._settle(file, "undelivered", error)
+            self._doubts.append((file.key, len(file.lines)))
         else:
             self._settle(file, "captured")
+            self._settle_doubts()
 
     def _gives_up(self, _: RetryCallState) -> bool:
         return self._is_full or (self._deadline is not None and monotonic() >= self._deadline)
@@ -250,6 +257,20 @@ class CaptureWriter:
             self._say("dropping", error or "more comes than it takes")
         else:
             self._say("working", self.counts.dropped)
+
+    def _settle_doubts(self) -> None:
+        """Finds, now that the store answers, the files of which only its answer was lost: they are captured."""
+        while self._doubts:
+            key, records = self._doubts[0]
+            try:
+                has_arrived = self._store.has(key)
+            except Exception:  # noqa: BLE001 - as in _send; it is asked again after the next file
+                return
+            self._doubts.popleft()
+            with self._changed:
+                if has_arrived and not self._is_closed:
+                    self._counts["undelivered"] -= records
+                    self._counts["captured"] += records
 
     def _say(self, state: str, *facts: object) -> None:
         """One warning for each change of state; by the thread, so that no request waits for a log."""
