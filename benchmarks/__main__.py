@@ -59,9 +59,10 @@ def main(
 
 
 def as_table(rows: Iterable[Row]) -> Table:
-    """The rows for a person; a step's own cost is said once, what is to be known of the peers' below."""
+    """The rows for a person; a step's own cost is said once, what is to be known of a cost below."""
     rows = list(rows)
-    notes = dict.fromkeys(f"{row.peer}: {row.theirs.note}" for row in rows if row.theirs and row.theirs.note)
+    sides = [(name, cost) for row in rows for name, cost in ((row.step, row.ours), (row.peer, row.theirs))]
+    notes = dict.fromkeys(f"{name}: {cost.note}" for name, cost in sides if cost and cost.note)
     table = Table("step", "ours", "peer", "its cost", "ratio", "target", "verdict", caption="\n".join(notes))
     last = None
     for row in rows:

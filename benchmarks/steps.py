@@ -22,6 +22,7 @@ TESTS = "pandas + scipy, KS and chi-square alone"
 HOURS = 24
 PEERS = "peers"
 BIAS = "bias"
+WINDOW = "window"
 INSTALLING = frozenset({PEERS, BIAS})
 """The benchmarks that are slow and install libraries: they run only where they are named."""
 
@@ -528,5 +529,6 @@ BENCHMARKS = {
     "attribution": Benchmark(attribution.make, attribution.steps, 1_000_000),
     "replay": _told("replay", 2160),
     "dashboard": _told("dashboard", 2160),
+    WINDOW: _told("window", 100_000),
     "serving": Benchmark(serving.make, serving.steps, 20_000),
 }

@@ -8,14 +8,17 @@ from benchmarks import __main__ as command
 from benchmarks import data, environments, measure
 from benchmarks.environments import FAIRLEARN, LIBRARIES, SMCLARIFY, Library
 from benchmarks.measure import Cost, NotMeasured, Peer, Step, Target, compare
-from benchmarks.steps import BENCHMARKS, BIAS, INSTALLING
+from benchmarks.steps import BENCHMARKS, BIAS, INSTALLING, WINDOW
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what the peers say of each other is nothing of ours
 
 
-@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in INSTALLING])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] * (name == WINDOW)) for name in BENCHMARKS if name not in INSTALLING],
+)
 def test_every_benchmark_runs_and_its_sides_find_the_same(name):
-    rows = list(command.measured([name], rows=2000, rounds=1, cost=measure.here))
+    rows = list(command.measured([name], rows=20_000 if name == WINDOW else 2000, rounds=1, cost=measure.here))
     assert rows
     for row in rows:
         assert row.ours.seconds > 0
