@@ -45,7 +45,7 @@ def rows(chance: np.random.Generator, size: int, shift: float = 0.0, drift: floa
 
 
 def estimates(window: pa.Table, baseline: pa.Table, monitor: ModelQuality = MONITOR) -> dict[str, Estimate]:
-    partition = monitor.partition(baseline)
+    partition = monitor.partition([baseline])
     known = Baseline("id", (), monitor.profile(baseline, partition))
     return {one.metric: one for one in monitor.estimates(monitor.profile(window, partition), known)}
 
@@ -53,7 +53,7 @@ def estimates(window: pa.Table, baseline: pa.Table, monitor: ModelQuality = MONI
 def test_the_estimate_is_the_mean_loss_of_the_cells_that_the_rows_lie_in() -> None:
     chance = np.random.default_rng(1)
     known, window = rows(chance, 3000), rows(chance, 800, shift=0.3)
-    partition = MONITOR.partition(known)
+    partition = MONITOR.partition([known])
     assert partition
     fuels = next(axis.categories for axis in partition.axes if axis.name == "fuel")
     assert fuels
@@ -211,14 +211,14 @@ def test_what_cannot_be_estimated_says_why() -> None:
     )
     old = Baseline("id", (), MONITOR.profile(known))
     assert "suggest the baseline anew" in MONITOR.estimates(MONITOR.profile(window), old)[0].because
-    other = MONITOR.profile(window, MONITOR.partition(rows(chance, 500)))
-    mine = Baseline("id", (), MONITOR.profile(known, MONITOR.partition(known)))
+    other = MONITOR.profile(window, MONITOR.partition([rows(chance, 500)]))
+    mine = Baseline("id", (), MONITOR.profile(known, MONITOR.partition([known])))
     assert "another baseline" in MONITOR.estimates(other, mine)[0].because
     with pytest.raises(ValueError, match="different baselines"):
         other + mine.profile
     with pytest.raises(UserError, match="estimate_attributes: the rows have no column colour"):
-        ModelQuality(SETTINGS.model_copy(update={"estimate_attributes": ("colour",)})).partition(known)
-    assert ModelQuality(SETTINGS.model_copy(update={"estimate": False})).partition(known) is None
+        ModelQuality(SETTINGS.model_copy(update={"estimate_attributes": ("colour",)})).partition([known])
+    assert ModelQuality(SETTINGS.model_copy(update={"estimate": False})).partition([known]) is None
 
 
 def test_losses_too_large_for_doubles_are_undefined() -> None:
@@ -236,7 +236,7 @@ def test_the_settings_name_only_estimates_that_there_are() -> None:
 
     def suggested(**more: Any) -> list[str]:
         monitor = ModelQuality(SETTINGS.model_copy(update=more))
-        return [one.metric for one in monitor.suggest([monitor.profile(known, monitor.partition(known))])]
+        return [one.metric for one in monitor.suggest([monitor.profile(known, monitor.partition([known]))])]
 
     assert suggested(judged_estimates=("rmse",))[-1] == "estimated_rmse"
     with pytest.raises(UserError, match="r2 of Regression is not estimated; take it out, or name some of mae, mse"):
@@ -273,7 +273,8 @@ def test_a_tree_survives_its_file_and_is_the_same_for_rows_in_any_order() -> Non
     assert Partition.from_json(TREE.to_json()) == TREE
     table = rows(np.random.default_rng(7), 600)
     order = np.random.default_rng(8).permutation(600)
-    assert MONITOR.partition(table) == MONITOR.partition(table.take(pa.array(order)).select(table.column_names[::-1]))
+    mixed = table.take(pa.array(order)).select(table.column_names[::-1])
+    assert MONITOR.partition([table]) == MONITOR.partition([mixed.slice(0, 7), mixed.slice(7, 0), mixed.slice(7)])
 
 
 def test_profiles_that_were_stored_before_are_still_read() -> None:
@@ -284,7 +285,7 @@ def test_profiles_that_were_stored_before_are_still_read() -> None:
     known["schema_version"] = 1
     assert RegressionProfile.from_json(orjson.dumps(known)).losses.cells == {}
     baseline = rows(np.random.default_rng(9), 400)
-    partition = MONITOR.partition(baseline)
+    partition = MONITOR.partition([baseline])
     of_before = orjson.loads(MONITOR.profile(baseline, partition).to_json())
     of_before["losses"]["cells"] = [cell[:5] for cell in of_before["losses"]["cells"]]
     stored = Baseline("id", (), RegressionProfile.from_json(orjson.dumps(of_before)))
