@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
-from itertools import chain, islice, repeat
+from itertools import islice
 from operator import add
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -159,7 +159,7 @@ class ColumnProfile:
         """The profile of all their rows together."""
         return cls(
             missing=sum(one.missing for one in many),
-            kinds=_sum([one.kinds for one in many]),
+            kinds=reduce(_sum, (one.kinds for one in many)),
             not_finite=sum(one.not_finite for one in many),
             total=ExactSum.sum_of([one.total for one in many]),
             squares=ExactSum.sum_of([one.squares for one in many]),
@@ -168,7 +168,7 @@ class ColumnProfile:
             texts=_bounded_sum([one.texts for one in many], TEXT_LIMIT),
             numbers=_bounded_sum([one.numbers for one in many], NUMBER_LIMIT),
             bins=Bins.sum_of([one.bins for one in many]),
-            formats=_sum([one.formats for one in many]),
+            formats=reduce(_sum, (one.formats for one in many)),
         )
 
     def __add__(self, other: Self) -> Self:
@@ -367,14 +367,15 @@ def _formats_of(texts: Counts) -> Counts:
     return format_counts(pa.array(list(texts), pa.string()), np.array(list(texts.values()), np.int64))
 
 
-def _sum(many: Sequence[Counts]) -> Counts:
-    names = dict.fromkeys(chain.from_iterable(many))
-    return dict(zip(names, map(sum, zip(*(map(one.get, names, repeat(0)) for one in many), strict=True)), strict=True))
+def _sum(mine: Counts, theirs: Counts) -> Counts:
+    if mine.keys() == theirs.keys():
+        return dict(zip(mine, map(add, mine.values(), map(theirs.__getitem__, mine)), strict=True))
+    return {**mine, **{key: mine.get(key, 0) + count for key, count in theirs.items()}}
 
 
 def _bounded_sum(many: Sequence[Counts | None], limit: int) -> Counts | None:
     known = [one for one in many if one is not None]
-    total = _sum(known) if len(known) == len(many) else None
+    total = reduce(_sum, known) if len(known) == len(many) else None
     return total if total is not None and len(total) <= limit else None
 
 
