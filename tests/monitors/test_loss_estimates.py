@@ -17,6 +17,7 @@ from monitor_tasks.baseline import Baseline
 from monitor_tasks.judging import Known, check, read_baseline, suggest
 from monitor_tasks.metrics.estimation import FEW_LABELS, NO_PREDICTIONS
 from monitor_tasks.monitors.model_quality import ModelQuality
+from monitor_tasks.monitors.model_quality.estimation import SPREAD
 from monitor_tasks.monitors.settings import ModelQualitySettings
 from monitor_tasks.profiles.partition import Axis, Node, Partition
 from monitor_tasks.profiles.residuals import RegressionProfile
@@ -180,7 +181,7 @@ def test_what_predictions_do_not_tell_is_undecided() -> None:
     known = rows(np.random.default_rng(14), 400)
     found = estimates(known, known)
     assert (found["r2"].value, found["r2"].rows) == (None, 400)
-    assert "do not tell how far labels lie from their mean" in found["r2"].because
+    assert found["r2"].because == SPREAD
     zeros = known.set_column(3, "truth", pa.array(np.zeros(400)))
     assert estimates(zeros, zeros)["mape"].because.startswith("the baseline does not know residuals over labels")
 
@@ -275,6 +276,24 @@ def test_a_tree_survives_its_file_and_is_the_same_for_rows_in_any_order() -> Non
     order = np.random.default_rng(8).permutation(600)
     mixed = table.take(pa.array(order)).select(table.column_names[::-1])
     assert MONITOR.partition([table]) == MONITOR.partition([mixed.slice(0, 7), mixed.slice(7, 0), mixed.slice(7)])
+
+
+def test_r2_is_not_estimated_since_the_baselines_labels_need_not_spread_as_the_windows_do() -> None:
+    """The mse is estimated rightly; over the variance of the baseline's labels it would be another r2 than comes."""
+    chance = np.random.default_rng(4)
+
+    def table(spread: float) -> pa.Table:
+        number = chance.normal(0, spread, 20_000)
+        return pa.table({"number": number, "guess": 3 * number, "truth": 3 * number + chance.normal(0, 1, 20_000)})
+
+    known, window = table(1.0), table(1.5)
+    found = estimates(window, known)
+    mse = found["mse"]
+    assert mse.value
+    assert mse.lower < float(np.mean(np.square(window["guess"].to_numpy() - window["truth"].to_numpy()))) < mse.upper
+    realised, told = (1 - mse.value / float(one["truth"].to_numpy().var()) for one in (window, known))
+    assert (round(realised, 2), round(told, 2)) == (0.95, 0.90)
+    assert (found["r2"].value, found["r2"].because) == (None, SPREAD)
 
 
 def test_profiles_that_were_stored_before_are_still_read() -> None:
