@@ -68,11 +68,17 @@ def steps(rows: int) -> list[Step]:
 
 
 def _joined(folder: Path) -> Call:
-    """As a window is labelled: the labels that were found are in memory, the predictions' ids are read as they lie."""
+    """As a window is labelled: the labels that were found are in memory, the predictions' ids are read as they lie.
+
+    Each column of the labels is in one piece, as DuckDB's answer is, and of reading them nothing is left over.
+    """
     from monitor_tasks.tables.files import Stored
     from monitor_tasks.tables.labelled import merge
 
-    labels = pq.read_table(folder / "l.parquet", read_dictionary=["@label_object"])
+    file = pq.ParquetFile(folder / "l.parquet", read_dictionary=["@label_object"])
+    names = file.schema_arrow.names
+    labels = pa.table({name: file.read([name])[name].combine_chunks() for name in names})
+    pa.default_memory_pool().release_unused()
     import_module("duckdb")
 
     def call() -> int:

@@ -15,7 +15,16 @@ from functools import partial
 from pathlib import Path
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetOrTimeSchedule,
+    CronDataIntervalTimetable,
+    Param,
+    get_current_context,
+    get_parsing_context,
+    task,
+)
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from monitor_connections import lineage, options, site
 from monitor_notifiers import send
@@ -41,12 +50,18 @@ def send_out(endpoint: Endpoint, windows: list[Window]) -> None:
                 log.warning("%s", note)
 
 
+def when(endpoint: Endpoint) -> CronDataIntervalTimetable | AssetOrTimeSchedule | list[Asset] | None:
+    """As often as windows end, and whenever an asset tells that labels have come."""
+    cron, told = endpoint.schedule.cron, endpoint.ground_truth and endpoint.ground_truth.asset
+    timed, assets = CronDataIntervalTimetable(cron, timezone="UTC") if cron else None, [Asset(told)] if told else None
+    return AssetOrTimeSchedule(timetable=timed, assets=assets) if timed and assets else timed or assets
+
+
 def labels_dag(endpoint: Endpoint) -> DAG:
-    """The restating of one endpoint; one run at a time, as often as its windows end."""
-    cron = endpoint.schedule.cron
+    """The restating of one endpoint; one run at a time."""
     with DAG(
         f"labels__{endpoint.endpoint_name}",
-        schedule=CronDataIntervalTimetable(cron, timezone="UTC") if cron else None,
+        schedule=when(endpoint),
         start_date=endpoint.start_date,
         catchup=False,
         max_active_runs=1,

@@ -304,6 +304,7 @@ def test_the_committed_schema_is_the_one_of_the_code(repository: Path) -> None:
         ("end_time_offset: -P1D", "go together"),
         ("start_time_offset: -P1D, end_time_offset: -P8D", "a span of the past"),
         ("start_time_offset: -P1D, end_time_offset: PT1H", "a span of the past"),
+        ("start_time_offset: -P8D, end_time_offset: -P1D, asset: labels", "nothing is restated when labels come"),
         ("label_coverage: 2", "less than or equal to 1"),
     ],
 )

@@ -87,6 +87,52 @@ def test_a_reference_that_is_not_held_keeps_itself_and_finds_the_same_drift(monk
     assert len(distances) == 4
 
 
+LABELLED = {
+    "two classes": ("model_quality", {"probability_attribute": "score", "segments": ["group"], "worst_slices": {}}),
+    "many classes": (
+        "model_quality",
+        {"problem_type": "MulticlassClassification", "inference_attribute": "class", "ground_truth_attribute": "group"},
+    ),
+    "numbers": (
+        "model_quality",
+        {"problem_type": "Regression", "inference_attribute": "score", "ground_truth_attribute": "size",
+         "estimate": True},
+    ),
+    "bias": (
+        "bias",
+        {"predicted_label": "score", "probability_threshold": 0.5, "facets": [{"name": "group"}], "sample_rows": 64},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LABELLED)
+def test_labelled_rows_are_never_held_whole_and_give_the_same_files(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, told = LABELLED[case]
+    asked, chance = MONITORS[name].settings.model_validate(told), np.random.default_rng(5)
+    reference, window = (
+        pa.table(
+            {
+                "score": chance.random(900),
+                "label": pa.array([str(one) for one in chance.integers(0, 2, 900)], mask=chance.random(900) < 0.1),
+                "class": chance.choice(["a", "b", "c"], 900),
+                "group": chance.choice(["a", "b", "c"], 900),
+                "size": chance.normal(0.5, 1, 900).round(1),
+            }
+        )
+        for _ in range(2)
+    )
+    files = suggest(name, asked, reference)
+    known = read_baseline("id", name, asked, files.get)
+    whole = check(name, asked, window, known)
+    monkeypatch.setattr(Stored, "whole", None)
+    assert suggest(name, asked, in_batches(reference, 250)) == files
+    batched = check(name, asked, in_batches(window, 70), known)
+    assert (batched.findings, batched.estimates, batched.artifacts) == (
+        whole.findings, whole.estimates, whole.artifacts,
+    )  # fmt: skip
+    assert any(one.metric for one in batched.findings)
+
+
 def test_no_rows_are_no_reference_and_an_empty_window(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty.csv").write_text("a,b\n")
     (tmp_path / "rows.csv").write_text("a,b\n1,x\n")

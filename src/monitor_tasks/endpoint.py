@@ -188,12 +188,16 @@ class GroundTruth(Value):
     """The labelled rows start so long from the window's end, as ``-P8D``: in place of restating (SageMaker's name)."""
     end_time_offset: DurationText | None = None
     """The labelled rows end so long from the window's end, as ``-P1D`` (SageMaker's name)."""
+    asset: str | None = Field(None, pattern=r"^[\w./:-]+$", max_length=1500)
+    """The Airflow asset whose events tell that labels have come: ``labels__<endpoint>`` then runs at once, too."""
 
     @model_validator(mode="after")
     def _is_a_span(self) -> Self:
         offsets = [parse_duration(one) for one in (self.start_time_offset, self.end_time_offset) if one is not None]
         if len(offsets) == 1 or (offsets and not offsets[0] < offsets[1] <= timedelta()):
             raise ValueError("start_time_offset and end_time_offset go together, as -P8D and -P1D: a span of the past")
+        if offsets and self.asset:
+            raise ValueError("asset: with start_time_offset nothing is restated when labels come; take one of them out")
         return self
 
     @property

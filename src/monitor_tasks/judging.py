@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from itertools import accumulate
+from operator import add
 from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
@@ -97,7 +99,7 @@ def suggest(name: str, settings: Value, rows: Rows) -> dict[str, bytes]:
     edges: Any = Edges({})
     if isinstance(settings, DataQualitySettings):
         table, edges = _cut(_prepared(table, settings, ()))
-    elif name == "model_quality" and (partition := monitor.partition(table.whole())):
+    elif name == "model_quality" and (partition := monitor.partition(table.typed())):
         edges = partition
     seen = _seen(name, monitor, table, edges)
     constraints = in_order(monitor.suggest([seen.profile]), seen.columns)
@@ -162,10 +164,10 @@ def _tried(
 
 
 def _seen(name: str, monitor: Any, table: Stored, edges: Any) -> Seen:
-    """What a monitor remembers of the rows; data quality reads them batch by batch, with SageMaker's numbers."""
+    """What a monitor remembers of the rows, which are read batch by batch; data quality with SageMaker's numbers."""
     if name == "data_quality":
         return Seen(table.column_names, *profile_and_block(table.batches, edges, monitor.also))
-    return Seen(table.column_names, monitor.profile(table.whole(), edges))
+    return Seen(table.column_names, reduce(add, (monitor.profile(rows, edges) for rows in table.typed())))
 
 
 def read_baseline(id_: str, name: str, settings: Value, file: Callable[[str], bytes | None]) -> Known:

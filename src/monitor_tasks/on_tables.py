@@ -127,8 +127,7 @@ def merged(
             spill = opened.enter_context(TemporaryDirectory())
             table, records = (opened.enter_context(TemporaryFile()) for _ in range(2))
             found = merge_rows(captured, labels, names, spill=spill)
-            schema = found.rows.form
-            write_table((batch.cast(schema) for batch in found.rows.batches()), schema, table)
+            write_table(found.rows.typed(), found.rows.form, table)
             if record is not None:
                 records.writelines(merged_records(found.rows, names[0], record.output_names, record.input_names))
                 records.flush()

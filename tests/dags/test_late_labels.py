@@ -1,6 +1,7 @@
 """Labels that arrive after their window was judged: the DAG that restates it, run with ``dag.test``."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,32 @@ def test_late_labels_restate_their_window_once(in_airflow: Callable[..., Any], a
     }
     again = dict.fromkeys(("labelled", "model_quality", "bias", "verdict"), 2)
     assert revisions == {**dict.fromkeys(revisions, 1), **again}
+
+
+ASSETS = """
+import json, sys
+sys.path.append({folder!r})
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag({folder!r})
+print(json.dumps([list(bag.import_errors.values()), {{
+    name: [one.name for one in dag.timetable.asset_condition.objects]
+    + [type(dag.timetable.timetable).__name__]
+    for name, dag in bag.dags.items() if getattr(dag.timetable, "asset_condition", None)
+}}]))
+"""
+
+
+def test_an_asset_that_tells_of_labels_starts_the_dag_beside_its_schedule(
+    in_airflow: Callable[..., Any], tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "dags", tmp_path / "dags")
+    path = tmp_path / "dags/endpoints/loan-scoring.yaml"
+    known = path.read_text()
+    path.write_text(known.replace("ground_truth:\n", "ground_truth:\n  asset: loan-labels\n"))
+    (tmp_path / "dags/endpoints/other.yaml").write_text(known.replace("loan-scoring", "other"))
+    errors, found = in_airflow(ASSETS.format(folder=str(tmp_path / "dags")))
+    assert errors == []
+    assert found == {"labels__loan-scoring": ["loan-labels", "CronDataIntervalTimetable"]}
 
 
 def test_the_ascii_graph_names_every_box() -> None:

@@ -116,7 +116,7 @@ def bias() -> GroupProfile:
 
 def partition() -> Partition:
     """The tree that losses are estimated by."""
-    found = quality("Regression", estimate=True).partition(ROWS)
+    found = quality("Regression", estimate=True).partition([ROWS])
     assert found
     return found
 

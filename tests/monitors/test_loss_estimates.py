@@ -17,6 +17,7 @@ from monitor_tasks.baseline import Baseline
 from monitor_tasks.judging import Known, check, read_baseline, suggest
 from monitor_tasks.metrics.estimation import FEW_LABELS, NO_PREDICTIONS
 from monitor_tasks.monitors.model_quality import ModelQuality
+from monitor_tasks.monitors.model_quality.estimation import SPREAD
 from monitor_tasks.monitors.settings import ModelQualitySettings
 from monitor_tasks.profiles.partition import Axis, Node, Partition
 from monitor_tasks.profiles.residuals import RegressionProfile
@@ -45,7 +46,7 @@ def rows(chance: np.random.Generator, size: int, shift: float = 0.0, drift: floa
 
 
 def estimates(window: pa.Table, baseline: pa.Table, monitor: ModelQuality = MONITOR) -> dict[str, Estimate]:
-    partition = monitor.partition(baseline)
+    partition = monitor.partition([baseline])
     known = Baseline("id", (), monitor.profile(baseline, partition))
     return {one.metric: one for one in monitor.estimates(monitor.profile(window, partition), known)}
 
@@ -53,7 +54,7 @@ def estimates(window: pa.Table, baseline: pa.Table, monitor: ModelQuality = MONI
 def test_the_estimate_is_the_mean_loss_of_the_cells_that_the_rows_lie_in() -> None:
     chance = np.random.default_rng(1)
     known, window = rows(chance, 3000), rows(chance, 800, shift=0.3)
-    partition = MONITOR.partition(known)
+    partition = MONITOR.partition([known])
     assert partition
     fuels = next(axis.categories for axis in partition.axes if axis.name == "fuel")
     assert fuels
@@ -180,7 +181,7 @@ def test_what_predictions_do_not_tell_is_undecided() -> None:
     known = rows(np.random.default_rng(14), 400)
     found = estimates(known, known)
     assert (found["r2"].value, found["r2"].rows) == (None, 400)
-    assert "do not tell how far labels lie from their mean" in found["r2"].because
+    assert found["r2"].because == SPREAD
     zeros = known.set_column(3, "truth", pa.array(np.zeros(400)))
     assert estimates(zeros, zeros)["mape"].because.startswith("the baseline does not know residuals over labels")
 
@@ -211,14 +212,14 @@ def test_what_cannot_be_estimated_says_why() -> None:
     )
     old = Baseline("id", (), MONITOR.profile(known))
     assert "suggest the baseline anew" in MONITOR.estimates(MONITOR.profile(window), old)[0].because
-    other = MONITOR.profile(window, MONITOR.partition(rows(chance, 500)))
-    mine = Baseline("id", (), MONITOR.profile(known, MONITOR.partition(known)))
+    other = MONITOR.profile(window, MONITOR.partition([rows(chance, 500)]))
+    mine = Baseline("id", (), MONITOR.profile(known, MONITOR.partition([known])))
     assert "another baseline" in MONITOR.estimates(other, mine)[0].because
     with pytest.raises(ValueError, match="different baselines"):
         other + mine.profile
     with pytest.raises(UserError, match="estimate_attributes: the rows have no column colour"):
-        ModelQuality(SETTINGS.model_copy(update={"estimate_attributes": ("colour",)})).partition(known)
-    assert ModelQuality(SETTINGS.model_copy(update={"estimate": False})).partition(known) is None
+        ModelQuality(SETTINGS.model_copy(update={"estimate_attributes": ("colour",)})).partition([known])
+    assert ModelQuality(SETTINGS.model_copy(update={"estimate": False})).partition([known]) is None
 
 
 def test_losses_too_large_for_doubles_are_undefined() -> None:
@@ -236,7 +237,7 @@ def test_the_settings_name_only_estimates_that_there_are() -> None:
 
     def suggested(**more: Any) -> list[str]:
         monitor = ModelQuality(SETTINGS.model_copy(update=more))
-        return [one.metric for one in monitor.suggest([monitor.profile(known, monitor.partition(known))])]
+        return [one.metric for one in monitor.suggest([monitor.profile(known, monitor.partition([known]))])]
 
     assert suggested(judged_estimates=("rmse",))[-1] == "estimated_rmse"
     with pytest.raises(UserError, match="r2 of Regression is not estimated; take it out, or name some of mae, mse"):
@@ -273,7 +274,26 @@ def test_a_tree_survives_its_file_and_is_the_same_for_rows_in_any_order() -> Non
     assert Partition.from_json(TREE.to_json()) == TREE
     table = rows(np.random.default_rng(7), 600)
     order = np.random.default_rng(8).permutation(600)
-    assert MONITOR.partition(table) == MONITOR.partition(table.take(pa.array(order)).select(table.column_names[::-1]))
+    mixed = table.take(pa.array(order)).select(table.column_names[::-1])
+    assert MONITOR.partition([table]) == MONITOR.partition([mixed.slice(0, 7), mixed.slice(7, 0), mixed.slice(7)])
+
+
+def test_r2_is_not_estimated_since_the_baselines_labels_need_not_spread_as_the_windows_do() -> None:
+    """The mse is estimated rightly; over the variance of the baseline's labels it would be another r2 than comes."""
+    chance = np.random.default_rng(4)
+
+    def table(spread: float) -> pa.Table:
+        number = chance.normal(0, spread, 20_000)
+        return pa.table({"number": number, "guess": 3 * number, "truth": 3 * number + chance.normal(0, 1, 20_000)})
+
+    known, window = table(1.0), table(1.5)
+    found = estimates(window, known)
+    mse = found["mse"]
+    assert mse.value
+    assert mse.lower < float(np.mean(np.square(window["guess"].to_numpy() - window["truth"].to_numpy()))) < mse.upper
+    realised, told = (1 - mse.value / float(one["truth"].to_numpy().var()) for one in (window, known))
+    assert (round(realised, 2), round(told, 2)) == (0.95, 0.90)
+    assert (found["r2"].value, found["r2"].because) == (None, SPREAD)
 
 
 def test_profiles_that_were_stored_before_are_still_read() -> None:
@@ -284,7 +304,7 @@ def test_profiles_that_were_stored_before_are_still_read() -> None:
     known["schema_version"] = 1
     assert RegressionProfile.from_json(orjson.dumps(known)).losses.cells == {}
     baseline = rows(np.random.default_rng(9), 400)
-    partition = MONITOR.partition(baseline)
+    partition = MONITOR.partition([baseline])
     of_before = orjson.loads(MONITOR.profile(baseline, partition).to_json())
     of_before["losses"]["cells"] = [cell[:5] for cell in of_before["losses"]["cells"]]
     stored = Baseline("id", (), RegressionProfile.from_json(orjson.dumps(of_before)))

@@ -2,6 +2,8 @@
 
 import math
 from collections import Counter
+from functools import reduce
+from operator import add
 
 import numpy as np
 import orjson
@@ -20,6 +22,7 @@ from monitor_tasks.profiles.columns import (
     TableProfile,
     add_up,
 )
+from monitor_tasks.profiles.extras import Also
 
 
 def of(*cells: object) -> ColumnProfile:
@@ -175,6 +178,23 @@ def test_a_year_of_hours_adds_up() -> None:
     whole = add_up([TableProfile.of(table, edges)] * 100)
     assert whole.to_json() == TableProfile.of(pa.concat_tables([table] * 100), edges).to_json()
     assert add_up([]) == TableProfile()
+
+
+@pytest.mark.parametrize("also", [Also(), Also(sample=8, correlations=True)])
+def test_many_at_once_add_up_to_what_one_after_the_other_does(also: Also) -> None:
+    """Of these hours some have no rows, some lack a column or the sample, and others have other values."""
+    chance = np.random.default_rng(7)
+    edges = Edges.of(pa.table({"a": chance.normal(size=300), "b": np.arange(300.0)}))
+    hours = []
+    for hour, rows in enumerate([0, 3, *[100] * 20, 0]):
+        numbers = chance.normal(hour % 3, 2.0**hour, rows)
+        texts = [f"t{hour % 2}", *("x" for _ in range(rows))][:rows]
+        table = pa.table({"a": numbers, "b": [99 * hour + n for n in range(rows)], "c": pa.array(texts, pa.string())})
+        some = table.drop_columns(["a"]) if hour % 5 == 0 else table
+        hours.append(TableProfile.of(some, edges, Also() if hour == 22 else also))
+    for some in (hours, hours[1:9], hours[:1], hours[21:]):
+        assert add_up(some).to_json() == reduce(add, some, TableProfile()).to_json()
+    assert add_up(hours).columns["b"].numbers is None
 
 
 def test_a_profile_of_the_first_form_is_read() -> None:

@@ -1,9 +1,10 @@
 """Numbers counted between the edges of a baseline: fast to count, sparse to keep, two arrays to add."""
 
-from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from binascii import a2b_base64
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -48,24 +49,28 @@ class Bins(Mapping[str, int]):
     @classmethod
     def of_all(cls, counts: Places) -> Self:
         """The bins of counts of all of them, the empty ones among them."""
-        places = np.flatnonzero(counts != 0)
+        places = (counts != 0).nonzero()[0]
         return cls(places, counts[places])
 
-    def __add__(self, other: Self) -> Self:
-        if np.array_equal(self.places, other.places):
-            return type(self)(self.places, self.counts + other.counts)
-        counts = np.zeros(1 + max(one.places[-1] for one in (self, other) if len(one)), np.int64)
-        for one in (self, other):
+    @classmethod
+    def sum_of(cls, many: Sequence[Self]) -> Self:
+        """The bins of all of them together."""
+        counts = np.zeros(1 + max((int(one.places[-1]) for one in many if len(one.places)), default=-1), np.int64)
+        for one in many:
             counts[one._reach] += one.counts
-        return self.of_all(counts)
+        return cls.of_all(counts)
+
+    def __add__(self, other: Self) -> Self:
+        return self.sum_of([self, other])
 
     @property
     def _reach(self) -> slice | Places:
         """The bins' numbers as an index: a span of neighbours is faster to add to than numbers one by one."""
-        if not len(self):
+        count = len(self.places)
+        if not count:
             return slice(0)
         span = slice(int(self.places[0]), int(self.places[-1]) + 1)
-        return span if span.stop - span.start == len(self) else self.places
+        return span if span.stop - span.start == count else self.places
 
     def __getitem__(self, bin_: str) -> int:
         place = int(np.searchsorted(self.places, int(bin_)))
@@ -100,9 +105,9 @@ class Bins(Mapping[str, int]):
         """The bins that ``to_dict`` gave; those of the first form were counts by the bin's number."""
         if "counts" not in known:
             return cls.of_mapping(known)
-        filled = np.unpackbits(np.frombuffer(b64decode(known["filled"]), np.uint8))
-        places = np.flatnonzero(filled.view(np.bool_))
-        return cls(places, np.frombuffer(b64decode(known["counts"]), f"<u{known['width']}").astype(np.int64))
+        return cls(
+            _places(known["filled"]), np.frombuffer(a2b_base64(known["counts"]), f"<u{known['width']}").astype(np.int64)
+        )
 
 
 class Grid:
@@ -184,6 +189,14 @@ class Grid:
         cells -= first
         cells *= scale
         return np.clip(cells, 0, _CELLS - 1, out=cells).astype(np.intp)
+
+
+@lru_cache(maxsize=256)
+def _places(filled: str) -> Places:
+    """The places of the bits that are set; the hours of an endpoint mostly fill the same bins."""
+    places = np.unpackbits(np.frombuffer(a2b_base64(filled), np.uint8)).view(np.bool_).nonzero()[0]
+    places.flags.writeable = False
+    return places
 
 
 def _text(content: bytes) -> str:

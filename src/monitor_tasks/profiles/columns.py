@@ -1,9 +1,10 @@
 """Counts, exact moments, histogram and categories of every column of a table."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from itertools import islice
 from operator import add
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -27,6 +28,8 @@ STEPS = 2048
 TEXT_LIMIT = 65_536
 NUMBER_LIMIT = 1_024
 _CODES = 1 << 16
+_TOGETHER = 8
+"""So many profiles are held until they are added at once."""
 _LARGEST = np.finfo(np.float64).max
 
 Counts = dict[str, int]
@@ -151,20 +154,25 @@ class ColumnProfile:
             bins=Bins.of(places) if places is not None else _bins(finite, values, grid),
         )
 
-    def __add__(self, other: Self) -> Self:
-        return type(self)(
-            missing=self.missing + other.missing,
-            kinds=_sum(self.kinds, other.kinds),
-            not_finite=self.not_finite + other.not_finite,
-            total=self.total + other.total,
-            squares=self.squares + other.squares,
-            minimum=min((x for x in (self.minimum, other.minimum) if x is not None), default=None),
-            maximum=max((x for x in (self.maximum, other.maximum) if x is not None), default=None),
-            texts=_bounded_sum(self.texts, other.texts, TEXT_LIMIT),
-            numbers=_bounded_sum(self.numbers, other.numbers, NUMBER_LIMIT),
-            bins=self.bins + other.bins,
-            formats=_sum(self.formats, other.formats),
+    @classmethod
+    def sum_of(cls, many: Sequence[Self]) -> Self:
+        """The profile of all their rows together."""
+        return cls(
+            missing=sum(one.missing for one in many),
+            kinds=reduce(_sum, (one.kinds for one in many)),
+            not_finite=sum(one.not_finite for one in many),
+            total=ExactSum.sum_of([one.total for one in many]),
+            squares=ExactSum.sum_of([one.squares for one in many]),
+            minimum=min((one.minimum for one in many if one.minimum is not None), default=None),
+            maximum=max((one.maximum for one in many if one.maximum is not None), default=None),
+            texts=_bounded_sum([one.texts for one in many], TEXT_LIMIT),
+            numbers=_bounded_sum([one.numbers for one in many], NUMBER_LIMIT),
+            bins=Bins.sum_of([one.bins for one in many]),
+            formats=reduce(_sum, (one.formats for one in many)),
         )
+
+    def __add__(self, other: Self) -> Self:
+        return self.sum_of([self, other])
 
     @property
     def present(self) -> int:
@@ -260,27 +268,33 @@ class TableProfile:
                 seen(piece, {name: cells for name, (cells, _, _) in found.items() if cells is not None})
         return replace(profile, sample=extras.sample, correlations=extras.correlations)
 
-    def __add__(self, other: Self) -> Self:
-        """The profile of both tables; a column that one of them lacks is missing in all its rows.
+    @classmethod
+    def sum_of(cls, many: Sequence[Self]) -> Self:
+        """The profile of all tables together; a column that one of them lacks is missing in all its rows.
 
         A sample, or correlations, that one of them lacks are dropped, unless that one has no rows.
 
         Raises:
-            ValueError: the two were counted on different edges.
+            ValueError: they were counted on different edges.
         """
-        counted = {profile.edges for profile in (self, other) if profile.rows}
+        counted = sorted({one.edges for one in many if one.rows})
         if len(counted) > 1:
-            raise ValueError(f"profiles on different edges do not add: {self.edges[:12]!r} and {other.edges[:12]!r}")
-        names = sorted({*self.columns, *other.columns})
-        mine, theirs = ColumnProfile(missing=self.rows), ColumnProfile(missing=other.rows)
-        columns = {name: self.columns.get(name, mine) + other.columns.get(name, theirs) for name in names}
-        return type(self)(
-            self.rows + other.rows,
-            max(counted or {self.edges, other.edges}),
-            columns,
-            _of_both((self, self.sample), (other, other.sample)),
-            _of_both((self, self.correlations), (other, other.correlations)),
+            raise ValueError(f"profiles on different edges do not add: {counted[0][:12]!r} and {counted[1][:12]!r}")
+        empty = [ColumnProfile(missing=one.rows) for one in many]
+        names = sorted({name for one in many for name in one.columns})
+        return cls(
+            sum(one.rows for one in many),
+            max(counted or {one.edges for one in many}, default=""),
+            {
+                name: ColumnProfile.sum_of([one.columns.get(name, none) for one, none in zip(many, empty, strict=True)])
+                for name in names
+            },
+            _of_all([(one.rows, one.sample) for one in many]),
+            _of_all([(one.rows, one.correlations) for one in many]),
         )
+
+    def __add__(self, other: Self) -> Self:
+        return self.sum_of([self, other])
 
     def to_json(self) -> bytes:
         """The profile as canonical JSON: equal profiles give equal bytes."""
@@ -303,14 +317,12 @@ class TableProfile:
         return cls(known["rows"], known["edges"], columns, sample, correlations)
 
 
-def _of_both(mine: tuple[TableProfile, Part | None], theirs: tuple[TableProfile, Part | None]) -> Part | None:
-    """A part of two profiles together; None where it was not asked for in rows of one of them."""
-    (my_table, my_part), (their_table, their_part) = mine, theirs
-    if my_part is not None and their_part is not None:
-        return my_part + their_part
-    if my_part is None:
-        return None if my_table.rows else their_part
-    return None if their_table.rows else my_part
+def _of_all(parts: Sequence[tuple[int, Part | None]]) -> Part | None:
+    """A part of profiles of so many rows, all together; None where it was not asked for in rows of one of them."""
+    if any(rows and part is None for rows, part in parts):
+        return None
+    known = [part for _, part in parts if part is not None]
+    return reduce(add, known) if known else None
 
 
 def _bins(numbers: NDArray[np.float64], values: Different | None, grid: Grid | None) -> Bins:
@@ -361,13 +373,15 @@ def _sum(mine: Counts, theirs: Counts) -> Counts:
     return {**mine, **{key: mine.get(key, 0) + count for key, count in theirs.items()}}
 
 
-def _bounded_sum(mine: Counts | None, theirs: Counts | None, limit: int) -> Counts | None:
-    if mine is None or theirs is None:
-        return None
-    total = _sum(mine, theirs)
-    return total if len(total) <= limit else None
+def _bounded_sum(many: Sequence[Counts | None], limit: int) -> Counts | None:
+    known = [one for one in many if one is not None]
+    total = reduce(_sum, known) if len(known) == len(many) else None
+    return total if total is not None and len(total) <= limit else None
 
 
 def add_up(profiles: Iterable[TableProfile]) -> TableProfile:
-    """The profile of all of them together."""
-    return sum(profiles, TableProfile())
+    """The profile of all of them together, of which a few are in memory at a time."""
+    waiting, total = iter(profiles), TableProfile()
+    while some := list(islice(waiting, _TOGETHER)):
+        total = TableProfile.sum_of([total, *some])
+    return total

@@ -1,7 +1,7 @@
 """Sums of floating numbers that are exact, so that they add up to the same bytes in any order and split."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -44,9 +44,13 @@ class ExactSum:
         return Moments.of(values).squares
 
     def __add__(self, other: "ExactSum") -> "ExactSum":
-        base = min(self.exponent, other.exponent)
-        total = (self.mantissa << (self.exponent - base)) + (other.mantissa << (other.exponent - base))
-        return _lowest_terms(total, base)
+        return self.sum_of([self, other])
+
+    @classmethod
+    def sum_of(cls, many: Sequence["ExactSum"]) -> "ExactSum":
+        """The sum of all of them, brought to lowest terms once."""
+        base = min((one.exponent for one in many), default=0)
+        return _lowest_terms(sum(one.mantissa << (one.exponent - base) for one in many), base)
 
     def fraction(self) -> Fraction:
         """The sum as a fraction, for arithmetic that rounds only once."""

@@ -196,6 +196,11 @@ class Stored:
             batches.append(batch)
         return pa.concat_tables(batches)
 
+    def typed(self) -> Iterator[pa.Table]:
+        """The rows in pieces of bounded size, each column of its type in the file."""
+        form = self.form
+        return (batch.cast(form) for batch in self.batches())
+
     def whole(self) -> pa.Table:
         """All rows in memory, each column of its type in the file."""
         return pa.concat_tables(self.batches()).cast(self.form)

@@ -294,7 +294,7 @@ class _Ids:
         def batches(start: int = 0) -> Iterator[pa.RecordBatch]:
             for keys in self:
                 rows = pa.Table.from_arrays(
-                    [keys, pa.array(np.arange(start, start + len(keys)), pa.int32())], schema=schema
+                    [keys, pa.array(np.arange(start, start + len(keys), dtype=np.int32))], schema=schema
                 )
                 start += len(keys)
                 here = rows if wanted is None else rows.filter(pa.array(wanted[start - len(keys) : start]))

@@ -1,6 +1,8 @@
 """The cells by which a regression's losses are estimated: grown on a reference, pinned with its baseline."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,26 +25,53 @@ LEARNED = 50_000
 CATEGORIES = 64
 
 
-def partition_of(rows: pa.Table, settings: ModelQualitySettings) -> Partition | None:
+def partition_of(batches: Iterable[pa.Table], settings: ModelQualitySettings) -> Partition | None:
     """The tree that tells best how far predictions are off, by the prediction and what else the rows have.
 
-    None where no row has both a label and a prediction.
+    None where no row has both a label and a prediction. Of the rows, which come in batches of the same columns, those
+    that the tree is grown on are held.
 
     Raises:
         UserError: the settings name a column that the rows lack.
     """
-    predicted, label = column(rows, settings.inference_attribute, "inference_attribute"), labels(rows, settings)
-    if predicted is None:
+    learned = reduce(_learned, (_judged(rows, settings) for rows in batches if rows.num_rows), None)
+    if learned is None or not learned.rows.num_rows:
         return None
-    losses, hashes = np.abs(numbers(predicted) - numbers(label)), row_hashes(rows)
-    judged = np.flatnonzero(losses <= LARGEST)
-    learned = judged[np.argsort(hashes[judged], kind="stable")][:LEARNED]
-    if not len(learned):
-        return None
-    found = {**_columns(rows, settings), PREDICTION: predicted}
-    columns = {name: one.take(pa.array(learned)) for name, one in found.items()}
-    axes = tuple(_axis(name, one, losses[learned]) for name, one in columns.items())
-    return Partition(axes, grown(Partition(axes).matrix(columns), losses[learned]))
+    rows = learned.rows
+    columns = {**_columns(rows, settings), PREDICTION: _predicted(rows, settings)}
+    losses = _losses(rows, settings)
+    axes = tuple(_axis(name, one, losses) for name, one in columns.items())
+    return Partition(axes, grown(Partition(axes).matrix(columns), losses))
+
+
+class _Rows(NamedTuple):
+    """Rows with a label and a prediction, and their hashes."""
+
+    rows: pa.Table
+    hashes: NDArray[np.uint64]
+
+
+def _judged(rows: pa.Table, settings: ModelQualitySettings) -> _Rows:
+    judged = np.flatnonzero(_losses(rows, settings) <= LARGEST)
+    return _Rows(rows.take(pa.array(judged)), row_hashes(rows)[judged])
+
+
+def _learned(known: _Rows | None, more: _Rows) -> _Rows:
+    """Of both those with the smallest hashes, smallest first, of equal ones the first."""
+    rows = pa.concat_tables([known.rows, more.rows]) if known else more.rows
+    hashes = np.concatenate([known.hashes, more.hashes]) if known else more.hashes
+    order = np.argsort(hashes, kind="stable")[:LEARNED]
+    return _Rows(rows.take(pa.array(order)), hashes[order])
+
+
+def _predicted(rows: pa.Table, settings: ModelQualitySettings) -> Column | None:
+    return column(rows, settings.inference_attribute, "inference_attribute")
+
+
+def _losses(rows: pa.Table, settings: ModelQualitySettings) -> Numbers:
+    """How far each prediction is off; NaN where there is no label, or no prediction."""
+    predicted, label = _predicted(rows, settings), labels(rows, settings)
+    return np.full(rows.num_rows, np.nan) if predicted is None else np.abs(numbers(predicted) - numbers(label))
 
 
 def _columns(rows: pa.Table, settings: ModelQualitySettings) -> Mapping[str, Column]:

@@ -43,14 +43,13 @@ def _losses(view: View, names: Collection[str], labelled: bool) -> Found:
 
 
 COARSE = "the probabilities of several classes are known by 64 steps only, too few for a loss"
+SPREAD = "how far labels lie from their mean is not known before they come, and the baseline's need not lie as far"
 ESTIMATORS: Mapping[ProblemType, Estimator] = {
     "BinaryClassification": Estimator(estimation.OF_SCORES, _two_classes),
     "MulticlassClassification": Estimator(
         tuple(OF_CONFUSION), _classes, dict.fromkeys(("log_loss", "brier_score"), COARSE)
     ),
-    "Regression": Estimator(
-        tuple(losses.ESTIMATED), _losses, {"r2": "predictions do not tell how far labels lie from their mean"}
-    ),
+    "Regression": Estimator(tuple(losses.ESTIMATED), _losses, {"r2": SPREAD}),
 }
 RANGES = {
     "matthews_correlation": (-1.0, 1.0),

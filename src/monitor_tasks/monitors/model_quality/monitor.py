@@ -61,10 +61,10 @@ class ModelQuality(NamedTuple):
             ) from error
         return stored if self.settings.segments else stored.whole
 
-    def partition(self, rows: pa.Table) -> Partition | None:
+    def partition(self, batches: Iterable[pa.Table]) -> Partition | None:
         """The cells by which losses are estimated, to be pinned with the baseline; None where they are not."""
         wanted = self.settings.estimate and self.settings.problem_type == "Regression"
-        return partition_of(rows, self.settings) if wanted and rows.num_rows else None
+        return partition_of(batches, self.settings) if wanted else None
 
     def profile(self, rows: pa.Table, edges: Any = None) -> Any:
         """What is remembered of the rows: counts and exact sums of predictions and labels.
