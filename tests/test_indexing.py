@@ -166,7 +166,6 @@ def test_the_overview_says_status_risk_episode_lag_and_what_is_missing() -> None
     healthy, broken = Status.COMPLETED, Status.WITH_VIOLATIONS
     expected = [healthy, healthy, None, healthy, healthy, healthy, broken, broken, None]
     assert [cell.status for cell in one.strips["data_quality"]] == expected
-    assert [cell.status for cell in one.verdicts] == expected
     assert one.strips["attribution"][7].because == "drift_ks of age"
     assert [missed.window for missed in one.missed] == [windows[2], windows[8]]
     assert (one.risk, one.last_window, one.capture_lag) == (Risk.HIGH, windows[7], timedelta(hours=2))

@@ -173,7 +173,7 @@ class Dashboard:
         """The windows that should have a result, and those that have one: of the days before the newest, till now."""
         site, asked = self._asked(name, days)
         since = _newest(self.past.summary(site)) - timedelta(days=days)
-        return missed_page(asked, reading.history(site, since, now()))
+        return missed_page(asked, reading.happened(site, since, now()))
 
     def report(self, name: str, step: str, monitor: str) -> Page:
         """A monitor's report as it was written: as a page that can run nothing and load nothing."""

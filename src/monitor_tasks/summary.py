@@ -96,8 +96,6 @@ class EndpointSummary(NamedTuple):
     """The windows of the strips, the newest last."""
     strips: Mapping[str, tuple[Cell, ...]] = {}
     """By monitor, one cell for each of the windows."""
-    verdicts: tuple[Cell, ...] = ()
-    """What all of them say together, one cell for each of the windows."""
     risk: Risk = Risk.UNKNOWN
     because: str = ""
     """Why the risk is what it is."""
@@ -309,7 +307,7 @@ def summarise(
     behind = number_expected(endpoint, last.window.end, moment - LATE) if last else 0
     return EndpointSummary(
         endpoint.endpoint_name, endpoint.owner, endpoint.tags, endpoint.schedule_expression, monitors,
-        tuple(windows), strips, tuple(_together(known.get(window), window) for window in windows),
+        tuple(windows), strips,
         *risk(endpoint.policy, is_open, last, behind - sum(bool(one.maintenance) for one in gaps)),
         episodes=is_open,
         last_window=last.window if last else None,
@@ -345,13 +343,6 @@ def _cell(record: WindowRecord | None, window: Window, monitor: str) -> Cell:
         return Cell(window, None, 0, "never ran" if record is None else "no report")
     violations = [f"{broken.metric} of {broken.subject}" if broken.subject else broken.metric for broken in one.broken]
     return Cell(window, one.status, len(violations), ", ".join(violations) or one.because)
-
-
-def _together(record: WindowRecord | None, window: Window) -> Cell:
-    if record is None or record.verdict is None:
-        return Cell(window, None, 0, "never ran" if record is None else "no verdict")
-    broken = sum(len(one.broken) for one in record.monitors.values())
-    return Cell(window, record.verdict.status, broken, record.verdict.because)
 
 
 def marks(records: Sequence[WindowRecord], found: Sequence[Episode], policy: Policy) -> tuple[Mark, ...]:

@@ -84,7 +84,7 @@ class _Estimate(NamedTuple):
 def endpoint_page(asked: Asked, summary: EndpointSummary, history: History) -> Page:
     """One endpoint along its windows; everything is also there as a table."""
     place, name, monitors = asked.place, asked.name, asked.monitors
-    rows = [_window(place, name, one, monitors) for one in reversed(history.records)]
+    rows = [_window(place, name, one, monitors) for one in reversed(history.records[-common.LISTED :])]
     series = sorted((told(place, name, one) for one in history.series), key=_order)
     last = summary.last_window or (history.windows[-1] if history.windows else None)
     return rendered(
@@ -92,7 +92,7 @@ def endpoint_page(asked: Asked, summary: EndpointSummary, history: History) -> P
         sign=RISK_SIGNS[summary.risk], risk=summary.risk.capitalize(), because=sentence(summary.because),
         facts=_facts(summary), views=_views(place, name, last, summary), spans=asked.spans, forms=common.forms(),
         strips=list(_strips(history, monitors)), cells=CELLS, more_cells=len(history.records) > CELLS,
-        rows=rows[: common.LISTED], more_rows=len(rows[common.LISTED :]),
+        rows=rows, more_rows=len(history.records) - len(rows),
         monitors=[one.replace("_", " ") for one in monitors],
         episodes=[_episode(place, name, one) for one in reversed(history.episodes)],
         events=common.happened(place, name, history.marks)[: common.LISTED],
@@ -110,12 +110,11 @@ def _order(one: Told) -> tuple[bool, bool, int, str]:
 def told(place: Place, name: str, one: Series) -> Told:
     """A metric's line: its newest value that was judged, and how it went along the windows."""
     words = common.worded(one.check, one.metric, one.subject)
-    judged = [at for at, letter in enumerate(one.states) if letter in common.LETTERS]
-    newest = judged[-1] if judged else 0
+    newest = max(0, *(one.states.rfind(letter) for letter in common.LETTERS))
     value, allowed = common.bounded(words, one.values[newest], one.lower[newest], one.upper[newest])
     state = common.LETTERS.get(one.states[newest])
     broken = one.states.count("b")
-    answers = {common.LETTERS[letter] for letter in one.states if letter in common.LETTERS}
+    answers = {common.LETTERS[letter] for letter in {*one.states} & {*common.LETTERS}}
     return Told(
         one.monitor.replace("_", " "), text(one.subject), words.what, text(one.check),
         common.to_series(place, name, one.key), line(points(one, POINTS)), _in_words(words.what, one),
