@@ -63,6 +63,80 @@ class Links(HTMLParser):
             self.unnamed.append(tag)
 
 
+LABELS = ("aria-label", "aria-labelledby")
+VOID = {"meta", "link", "input", "br", "hr", "col"}
+
+
+class Reader(HTMLParser):
+    """What would stop a person who hears a page, or walks through it by the keyboard."""
+
+    NAMED = ("a", "button", "label", "caption", "summary", "th", "title", "h1", "h2", "h3", "h4", "option")
+    """Elements whose words are their name."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.wrong: list[str] = []
+        self.names, self.meant = list[str](), list[str]()
+        self._open: list[tuple[str, dict[str, str | None]]] = []
+        self._words: list[str] = []
+        self._level = 0
+        self.feed(text)
+        self.wrong += [f"twice: #{name}" for name in {*self.names} if self.names.count(name) > 1]
+        self.wrong += [f"nowhere: #{name}" for name in {*self.meant} - {*self.names}]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        self.names += filter(None, [known.get("id")])
+        self.meant += (known.get("aria-labelledby") or "").split()
+        if (known.get("href") or "").startswith("#"):
+            self.meant.append((known["href"] or "")[1:])
+        within = [name for name, _ in self._open]
+        tells = (
+            (tag == "html" and not known.get("lang"), "no language"),
+            (tag == "nav" and not known.get("aria-label"), "a nav without a name"),
+            (known.get("role") in {"region", "textbox", "search", "img"} and not any(map(known.get, LABELS)),
+             "a role without a name"),
+            ((known.get("tabindex") or "0") not in {"0", "-1"}, "an order of its own"),
+            (tag in {"input", "select"} and "label" not in within, "a field without a label"),
+            (tag == "th" and known.get("scope") not in {"row", "col"}, "a title of nothing"),
+            (tag == "img" and "alt" not in known, "a picture without words"),
+            (any(name.startswith("on") for name in known), "a handler in the page"),
+        )  # fmt: skip
+        self.wrong += [f"{why}: <{tag} {known}>" for is_so, why in tells if is_so]
+        if re.fullmatch("h[1-6]", tag):
+            if int(tag[1]) > self._level + 1:
+                self.wrong.append(f"{tag} follows h{self._level}")
+            self._level = int(tag[1])
+        if tag not in VOID:
+            self._open.append((tag, known))
+            self._words.append(known.get("aria-label") or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """A part of a drawing."""
+
+    def handle_data(self, data: str) -> None:
+        self._words = [words + data for words in self._words]
+
+    def handle_endtag(self, tag: str) -> None:
+        name, known = self._open.pop()
+        words = self._words.pop()
+        if name != tag:
+            self.wrong.append(f"</{tag}> ends <{name} {known}>")
+        if name in self.NAMED and not words.strip():
+            self.wrong.append(f"no words: <{name} {known}>")
+
+
+def test_the_reader_of_these_tests_hears_what_is_wrong() -> None:
+    text = """<html><nav></nav><h1>a</h1><h3 id="x">b</h3><a id="x" href="#y"></a><th>c</th><input>
+    <svg role="img"><path/></svg><p tabindex="2" onclick="f()">d</b>"""
+    heard = [one.partition(":")[0] for one in Reader(text).wrong]
+    assert sorted(heard) == sorted([
+        "no language", "a nav without a name", "h3 follows h1", "twice", "nowhere", "no words", "a title of nothing",
+        "a field without a label", "a role without a name", "an order of its own", "a handler in the page",
+        "</b> ends <p {'tabindex'",
+    ])  # fmt: skip
+
+
 def walked(client: TestClient) -> Iterator[tuple[str, str]]:
     """Every page that can be reached from the overview, with its text."""
     waiting, seen = ["/"], set[str]()
@@ -93,6 +167,7 @@ def test_every_way_from_the_overview_leads_to_a_page_with_landmarks_and_named_pi
         assert {"main", "header", "h1"} <= {*page.tags}, address
         assert page.unnamed == [], address
         assert page.tags.count("table") == page.tags.count("caption"), address
+        assert Reader(text).wrong == [], address
 
 
 def test_the_overview_tells_risk_episodes_and_a_broken_file_in_words(client: TestClient) -> None:
@@ -210,10 +285,25 @@ def test_who_may_see_one_endpoint_finds_no_trace_of_another(folder: Path) -> Non
     assert client.get(f"/{HOME}/windows/{step(0)}/data_quality/report.json").status_code == 404
 
 
-def test_a_page_to_keep_is_one_file_that_leads_nowhere(client: TestClient) -> None:
-    answer = client.get(f"/{HOME}/?alone=true")
-    assert answer.headers["content-disposition"] == 'attachment; filename="endpoints-churn.html"'
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("", "endpoints"),
+        (f"{HOME}/?days=30", "endpoints-churn"),
+        (f"{HOME}/windows/{step(1)}/", f"endpoints-churn-windows-{step(1)}"),
+        (f"{HOME}/baselines/", "endpoints-churn-baselines"),
+    ],
+)
+def test_the_last_line_of_a_page_keeps_what_is_shown_as_one_file_that_leads_nowhere(
+    client: TestClient, address: str, name: str
+) -> None:
+    page = client.get(f"/{address}")
+    (way,) = (link for link in Links(page.text).found if "alone=true" in link)
+    answer = client.get(str(page.url.join(way)))
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}.html"'
     assert [link for link in Links(answer.text).found if not link.startswith("#")] == []
+    assert "days=30" not in address or "days=30&" in way
+    assert re.findall("<h[12].*", answer.text) == re.findall("<h[12].*", page.text)
 
 
 def test_endpoints_are_read_again_when_they_change_and_a_name_is_taken_once(

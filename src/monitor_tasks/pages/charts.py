@@ -268,6 +268,6 @@ def _svg(chart: Any, padding: dict[str, int], extent: int = 30) -> Drawing:
     inside = re.sub(r' (?:font-family|pointer-events|class|aria-[a-z]+|role|stroke-miterlimit)="[^"]*"', "", inside)
     inside = re.sub(r' (?:d|transform)="[^"]*"', _rounded, inside)
     inside = re.sub(r'<path(?: fill="none")? d="M0,0h0v0h0Z"[^>]*/>|<path d=""[^>]*/>', "", inside)
-    while inside != (inside := re.sub(r"<g[^>]*></g>", "", inside)):
+    while inside != (inside := re.sub(r"<g[^>]*/>|<g[^>]*></g>", "", inside)):
         pass
     return Drawing(int(head[1]), int(head[2]), inside)
