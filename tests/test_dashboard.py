@@ -194,6 +194,30 @@ def test_baselines_are_told_with_their_reasons_and_what_differs(client: TestClie
     assert "at least 80 %" in told
 
 
+def test_an_endpoint_tells_its_estimates_in_the_fields_words_and_marks_what_happened_along_its_windows(
+    client: TestClient,
+) -> None:
+    text = client.get(f"/{HOME}/").text
+    assert "estimated area under the curve (AUC): 3 of 3 realised values lie inside their bands" in text
+    assert 'aria-label="▲ episode: at 1 of the last 4 windows"' in text
+    told = client.get(f"/{HOME}/estimates/").text
+    assert ">area under the curve (AUC)</h2>" in told
+    assert re.findall(r">(\d\d:\d\d)</text>", told)[:3] == ["00:00", "00:30", "01:00"]
+
+
+def test_an_endpoint_that_never_ran_says_so_and_shows_no_empty_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITOR_TASKS_HOME", str(tmp_path))
+    watched(tmp_path, windows=0)
+    client = TestClient(dashboard_app(Endpoints(tmp_path / "endpoints")))
+    text = client.get(f"/{HOME}/").text
+    assert "no window was judged yet" in text
+    assert "No window ran in this time." in text
+    assert "<table" not in text
+    assert Reader(text).wrong == []
+
+
 def test_what_was_never_run_is_told_as_one_run_of_windows(client: TestClient) -> None:
     text = client.get(f"/{HOME}/missed/").text
     assert "2026-01-01 02:00 to 03:00" in text
@@ -260,6 +284,24 @@ def test_every_page_has_a_policy_that_knows_its_style_and_script_by_hash(client:
     assert f"<script>{script()}</script>" in answer.text
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert re.findall(r'(?:src|href)="(?:https?:)?//', answer.text) == []
+
+
+def test_all_words_stand_out_from_what_is_behind_them_in_light_and_in_dark() -> None:
+    """WCAG 2.2, 1.4.3: text has a contrast of 4.5 at least; 1.4.11: fields and marks of 3."""
+    for theme in re.findall(r":root\{([^}]*--page[^}]*)\}", style())[:2]:
+        colours = {name: _light(colour) for name, colour in re.findall(r"--(\w+):(#[0-9a-f]+)", theme)}
+        for name in ("ink", "soft", "now", "kept", "broken", "undecided", "failed"):
+            for behind in ("page", "panel"):
+                low, high = sorted((colours[name], colours[behind]))
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (name, behind, theme)
+
+
+def _light(colour: str) -> float:
+    """The relative luminance of a colour."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * one for one in colour[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
 
 
 def test_every_route_asks_who_is_there(folder: Path) -> None:

@@ -176,7 +176,7 @@ def test_the_overview_says_status_risk_episode_lag_and_what_is_missing() -> None
     assert (healed.risk, healed.episodes) == (Risk.LOW, ())
     late = reading.overview([place], moment=windows[9].end + timedelta(hours=5))[0]
     assert (late.risk, late.behind) == (Risk.UNKNOWN, 5)
-    assert late.because == f"no verdict since {windows[8]}; 5 windows have ended since then"
+    assert late.because == f"no verdict since {windows[8].end:%Y-%m-%d %H:%M}; 5 windows have ended since then"
     long_ago = reading.overview([place], moment=windows[9].end + timedelta(days=300))[0]
     assert long_ago.windows[-1] == windows[8], "the strip ends where the windows do"
     assert (long_ago.risk, long_ago.behind) == (Risk.UNKNOWN, 300 * 24)

@@ -59,7 +59,7 @@ from monitor_tasks.window import Window, now, parse_duration
 
 STRIP = 48
 """So many windows a strip shows."""
-HELD = 2048
+HELD = 768
 """So many days' windows are held in memory once they were read."""
 
 
@@ -209,6 +209,8 @@ def _last_records(site: Site, windows: int, moment: datetime) -> list[WindowReco
             decided = any(one.verdict and one.verdict.status in DECIDED for one in found)
             if decided and (day <= start or len(found) >= windows):
                 return found
+        if not past.looked.begun:  # all days were looked at
+            break
     return found
 
 
@@ -224,8 +226,9 @@ class _Past:
     @cached_property
     def days(self) -> list[str]:
         """Every day on which a window ends that has an execution, in order."""
-        known = {*self.looked.shards, *self.changed} if self.looked.begun else days_of(self.site)
-        return sorted(day for day in known if day >= self.since)
+        if not self.looked.begun:
+            return days_of(self.site)
+        return sorted(day for day in {*self.looked.shards, *self.changed} if day >= self.since)
 
     def between(self, since: datetime, until: datetime) -> list[str]:
         """Those of a span of time."""

@@ -326,11 +326,11 @@ def risk(policy: Policy, is_open: Sequence[Episode], last: WindowRecord | None, 
         return (Risk.HIGH if high else Risk.MEDIUM), f"episode {worst.number} is open: {worst.because}"
     if last is None or last.verdict is None:
         return Risk.UNKNOWN, "no window was judged yet"
-    verdict = last.verdict
+    verdict, since = last.verdict, f"{last.window.end:%Y-%m-%d %H:%M}"
     answers = (
         (verdict.status is Status.FAILED, Risk.MEDIUM, verdict.because),
         (counts(policy, last), Risk.MEDIUM, f"violations that are no episode: {verdict.because}"),
-        (silent > 0, Risk.UNKNOWN, f"no verdict since {last.text}; {silent} windows have ended since then"),
+        (silent > 0, Risk.UNKNOWN, f"no verdict since {since}; {silent:,} windows have ended since then"),
         (verdict.status not in DECIDED, Risk.UNKNOWN, verdict.because),
         (True, Risk.LOW, verdict.because),
     )

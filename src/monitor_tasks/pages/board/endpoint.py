@@ -8,7 +8,7 @@ from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.common import Asked
 from monitor_tasks.pages.board.frame import Page, Place, moment, rendered
 from monitor_tasks.pages.board.overview import RISK_SIGNS, missed_in
-from monitor_tasks.pages.board.strips import Point, line, state_of, strip, strip_in_words
+from monitor_tasks.pages.board.strips import Point, line, state_of, strip, strip_in_words, ticks
 from monitor_tasks.pages.charts import Drawing
 from monitor_tasks.pages.estimates import ASSUMED
 from monitor_tasks.pages.numbers import NOTHING, number, sentence, text
@@ -174,6 +174,17 @@ def _strips(history: History, monitors: Sequence[str]) -> Iterator[tuple[str, Dr
     )  # fmt: skip
     for name, states in chain([("verdict", verdicts)], of_monitors):
         yield name, strip(states), strip_in_words(states)
+    yield from _ticks(history, windows)
+
+
+def _ticks(history: History, windows: Sequence[Window]) -> Iterator[tuple[str, Drawing, str]]:
+    """A strip for each kind of what happened."""
+    places = {window: place for place, window in enumerate(windows)}
+    for kind, sign in common.SIGNS.items():
+        found = sorted({places[one.window] for one in history.marks if one.kind == kind and one.window in places})
+        if found:
+            told = f"at {len(found):,} of the last {len(windows):,} windows"
+            yield f"{sign} {kind}", ticks(found, len(windows)), told
 
 
 def _window(place: Place, name: str, one: WindowRecord, monitors: Sequence[str]) -> _Window:
@@ -203,7 +214,7 @@ def _episode(place: Place, name: str, one: Episode) -> _Episode:
 
 def _estimate(one: EstimateSeries) -> _Estimate:
     """The estimate over its band, what was realised as dots, and the newest of each."""
-    name = one.metric.replace("_", " ")
+    name = common.worded("", one.metric, "").what
     graded = [inside for inside in one.inside if inside is not None]
     told_ = f"{sum(graded):,} of {len(graded):,} realised values lie inside their bands" if graded else "none is graded"
     newest = max((at for at, value in enumerate(one.values) if value is not None), default=0)

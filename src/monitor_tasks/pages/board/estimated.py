@@ -48,7 +48,7 @@ def _estimate(one: EstimateSeries, windows: Sequence[Window], is_drawn: bool) ->
         (common.span(window), number(value), f"{number(lower)} to {number(upper)}", number(realised), _grade(inside))
         for window, value, lower, upper, realised, inside in columns
     ]
-    return _Estimate(one.metric.replace("_", " "), drawing, told, rows[::-1][: common.LISTED])
+    return _Estimate(common.worded("", one.metric, "").what, drawing, told, rows[::-1][: common.LISTED])
 
 
 def _grade(inside: bool | None) -> str:
