@@ -18,12 +18,13 @@ from typer.testing import CliRunner
 from monitor_tasks import indexing, reading, tasks
 from monitor_tasks.baseline import Constraint, Metric
 from monitor_tasks.cli import app
+from monitor_tasks.history import History, begun
 from monitor_tasks.io.index import Index, Mark, note_change
 from monitor_tasks.io.store import Store, Unreachable
 from monitor_tasks.report import Report, State, Status, bounds, judge
 from monitor_tasks.shard import LETTERS, Damaged, Shard, WindowRecord, joined
 from monitor_tasks.site import Site, load_endpoint
-from monitor_tasks.summary import EndpointSummary, History, Risk, begun, differences
+from monitor_tasks.summary import EndpointSummary, Risk, differences
 from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Permission
 from monitor_tasks.window import Window, parse_time

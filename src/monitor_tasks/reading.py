@@ -13,8 +13,11 @@ from itertools import chain
 from threading import Lock
 from typing import Any, NamedTuple
 
-from monitor_tasks import summary
 from monitor_tasks.baseline import Constraint, Constraints
+from monitor_tasks.coverage import LATE, Coverage, Missed, expected
+from monitor_tasks.coverage import missed as without_verdict
+from monitor_tasks.episodes import episodes, severity_of
+from monitor_tasks.history import History, Violated, WindowView, begun, estimates, marks
 from monitor_tasks.indexing import (
     READERS,
     by_day,
@@ -41,17 +44,7 @@ from monitor_tasks.io.store import Entry
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.shard import Damaged, Key, Packed, Shard, ShardHead, WindowRecord, joined
 from monitor_tasks.site import Site
-from monitor_tasks.summary import (
-    LATE,
-    BaselineChange,
-    BaselineView,
-    Coverage,
-    EndpointSummary,
-    History,
-    Missed,
-    Violated,
-    WindowView,
-)
+from monitor_tasks.summary import BaselineChange, BaselineView, EndpointSummary, differences, summarise
 from monitor_tasks.troubles import DECIDED
 from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Verdict
@@ -146,7 +139,7 @@ def diff(site: Site, before: str, after: str) -> tuple[BaselineChange, ...]:
     for id_ in (before, after):
         if id_ not in known:
             raise UserError(f"{site.name}: has no baseline {id_!r}; there are {', '.join(known) or 'none'}")
-    return summary.differences(known[before].constraints, known[after].constraints)
+    return differences(known[before].constraints, known[after].constraints)
 
 
 def _parts(past: "_Past", read: Callable[[str], Shard], since: datetime, until: datetime) -> list["_Part"]:
@@ -159,10 +152,10 @@ def _told(past: "_Past", parts: Sequence["_Part"], since: datetime, until: datet
     """What the windows of some days tell, without their metrics."""
     records, first = tuple(chain.from_iterable(one.records for one in parts)), past.first
     policy = past.site.endpoint.policy
-    found = summary.episodes(records, policy)
+    found = episodes(records, policy)
     return History(
-        past.site.name, tuple(one.window for one in records), records, (), summary.estimates(records),
-        summary.marks(records, found, policy), found, past.coverage(max(since, first or since), until).missed,
+        past.site.name, tuple(one.window for one in records), records, (), estimates(records),
+        marks(records, found, policy), found, past.coverage(max(since, first or since), until).missed,
     )  # fmt: skip
 
 
@@ -174,7 +167,7 @@ def _summary(site: Site, windows: int, moment: datetime) -> EndpointSummary:
     except UserError as error:
         told = (site.name, endpoint.owner, endpoint.tags, endpoint.schedule_expression, tuple(endpoint.configured()))
         return EndpointSummary(*told, because=str(error), error=str(error))
-    return summary.summarise(endpoint, _strip(site, records, windows, moment), records, moment)
+    return summarise(endpoint, _strip(site, records, windows, moment), records, moment)
 
 
 def _strip(site: Site, records: Sequence[WindowRecord], windows: int, moment: datetime) -> list[Window]:
@@ -183,8 +176,8 @@ def _strip(site: Site, records: Sequence[WindowRecord], windows: int, moment: da
     if not known or not site.endpoint.schedule.hours:
         return sorted(known)[-windows:]
     for end in (moment, max(known).end):
-        expected = summary.expected(site.endpoint, max(min(known).start, end - _span(site, windows)), end)
-        found = [one for one in expected if one in known or one.end <= moment - LATE][-windows:]
+        scheduled = expected(site.endpoint, max(min(known).start, end - _span(site, windows)), end)
+        found = [one for one in scheduled if one in known or one.end <= moment - LATE][-windows:]
         if known & {*found}:
             break
     return found
@@ -264,8 +257,8 @@ class _Past:
         """How many windows the schedule has between two moments that may be over, and which have no verdict."""
         until = min(until, now() - LATE)
         records = {one.window: one for day in self.between(since, until) for one in self.records(day) if one.own}
-        windows = tuple(summary.expected(self.site.endpoint, since, until))
-        return Coverage(len(windows), summary.missed(self.site.endpoint, windows, records))
+        windows = tuple(expected(self.site.endpoint, since, until))
+        return Coverage(len(windows), without_verdict(self.site.endpoint, windows, records))
 
     def _stored(self, day: str) -> Shard | None:
         """The day's shard; None where there is none that can be read, so that the day is read from what stands."""
@@ -359,7 +352,7 @@ def _violated(site: Site, record: WindowRecord) -> Iterator[Violated]:
     }  # fmt: skip
     first = _lasting(site, record.window, broken)
     for key, one in broken.items():
-        yield Violated(key[0], one, summary.severity_of(site.endpoint.policy, key[0], one), first[key])
+        yield Violated(key[0], one, severity_of(site.endpoint.policy, key[0], one), first[key])
 
 
 def _lasting(site: Site, window: Window, keys: Iterable[Key]) -> dict[Key, Window]:
@@ -372,7 +365,7 @@ def _lasting(site: Site, window: Window, keys: Iterable[Key]) -> dict[Key, Windo
         part = _Part.of(site, past.shard(day), start, window.start)
         states = {one.key: one.states for one in part.series()}
         for key in tuple(lasting):
-            place, is_over = summary.begun(states.get(key, ""))
+            place, is_over = begun(states.get(key, ""))
             if place is not None:
                 first[key] = part.records[place].window
             if is_over:

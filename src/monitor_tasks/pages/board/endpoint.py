@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from monitor_tasks.episodes import Episode
+from monitor_tasks.history import EstimateSeries, History
 from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.common import Asked
 from monitor_tasks.pages.board.frame import Page, Place, moment, rendered
@@ -14,7 +16,7 @@ from monitor_tasks.pages.estimates import ASSUMED
 from monitor_tasks.pages.numbers import NOTHING, number, sentence, text
 from monitor_tasks.report import State
 from monitor_tasks.shard import Series, WindowRecord
-from monitor_tasks.summary import EndpointSummary, Episode, EstimateSeries, History, Risk
+from monitor_tasks.summary import EndpointSummary, Risk
 from monitor_tasks.window import Window
 
 STATES = {Risk.HIGH: State.FAILED, Risk.MEDIUM: State.BROKEN, Risk.LOW: State.KEPT, Risk.UNKNOWN: State.UNDECIDED}
