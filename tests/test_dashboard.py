@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,17 +13,22 @@ from fastapi import HTTPException
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from monitor_tasks import serving
+from monitor_tasks import reading, serving
 from monitor_tasks.cli import app as commands
 from monitor_tasks.dashboard import Dashboard, Endpoints, site_of_files
 from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.history import History
 from monitor_tasks.indexing import compact
 from monitor_tasks.io.store import Unreachable
+from monitor_tasks.pages.board.common import Asked
+from monitor_tasks.pages.board.endpoint import endpoint_page
 from monitor_tasks.pages.board.frame import Place, script, style
 from monitor_tasks.serving import dashboard_app
+from monitor_tasks.shard import Series
 from monitor_tasks.site import Site
+from monitor_tasks.summary import EndpointSummary
 from monitor_tasks.value import UserError
-from tests.watched import step, watched
+from tests.watched import START, step, watched, window_at
 
 HOME = "endpoints/churn"
 
@@ -421,6 +427,27 @@ def test_a_name_of_this_machine_that_somebody_else_gives_is_refused(
     assert served[0].startswith("http://127.0.0.1:")
     assert TestClient(served[1], base_url="http://127.0.0.1").get("/").status_code == 200
     assert TestClient(served[1], base_url="http://rebound.example").get("/").status_code == 400
+
+
+def test_a_page_does_not_grow_with_the_days_that_it_tells_of(folder: Path) -> None:
+    site = Endpoints(folder / "endpoints")()["churn"].site
+    assert site
+    (record,) = reading.history(site, START, START + timedelta(hours=1)).records
+
+    windows, metrics = 2400, 510
+    several = tuple(window_at(hour) for hour in range(windows))
+    records = tuple(record.model_copy(update={"text": str(one)}) for one in several)
+    numbers, bounds = [0.5 + hour % 7 / 10 for hour in range(windows)], [0.6] * windows
+    series = tuple(
+        Series("bias", "check", "accuracy", f"column {place}", numbers, bounds, [None] * windows, "b" * windows)
+        for place in range(metrics)
+    )
+    history = History(site.name, several, records, series, (), (), (), ())
+    asked = Asked(Place(("endpoints", "churn")), site.endpoint, "churn.yaml", 100)
+    text = endpoint_page(asked, EndpointSummary("churn"), history).content.decode()
+    assert len(text) < 9_000_000, "500 metrics that broke in every window"
+    assert "And 1,900 earlier windows." in text
+    assert "And 10 more" in text
 
 
 def test_a_history_of_shards_is_quick(folder: Path) -> None:

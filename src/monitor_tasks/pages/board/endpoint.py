@@ -21,7 +21,7 @@ from monitor_tasks.window import Window
 
 STATES = {Risk.HIGH: State.FAILED, Risk.MEDIUM: State.BROKEN, Risk.LOW: State.KEPT, Risk.UNKNOWN: State.UNDECIDED}
 CELLS, POINTS = 140, 240
-"""So many windows a strip and a line have, the newest; a metric's own page draws all."""
+"""So many windows a strip has, the newest, and a line, along all of them; a metric's own page draws each one."""
 Answers = Sequence[tuple[State | None, str]]
 
 
@@ -126,9 +126,19 @@ def told(place: Place, name: str, one: Series) -> Told:
 
 
 def points(one: Series, most: int) -> list[Point]:
-    """The newest windows of a series as what a line is drawn from."""
-    states = (common.LETTERS.get(letter) for letter in one.states[-most:])
-    return [Point(*each) for each in zip(one.values[-most:], one.lower[-most:], one.upper[-most:], states, strict=True)]
+    """The windows of a series as what a line is drawn from; of too many those with violations, and some between.
+
+    >>> found = Series("bias", "c", "m", "", [1.0, 2.0, 3.0, 4.0, 5.0], [None] * 5, [None] * 5, "kbkkk")
+    >>> [point.value for point in points(found, 3)]
+    [2.0, 4.0, 5.0]
+    """
+    size, step = len(one.states), -(-len(one.states) // most) or 1
+    ends = ((start, min(start + step, size)) for start in range(0, size, step))
+    broken = ((one.states.find("b", *each), each[1] - 1) for each in ends)
+    return [
+        Point(one.values[at], one.lower[at], one.upper[at], common.LETTERS.get(one.states[at]))
+        for at in (last if first < 0 else first for first, last in broken)
+    ]
 
 
 def _in_words(what: str, one: Series) -> str:
