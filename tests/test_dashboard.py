@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from monitor_tasks import reading, serving
 from monitor_tasks.cli import app as commands
-from monitor_tasks.dashboard import Dashboard, Endpoints, site_of_files
+from monitor_tasks.dashboard import Dashboard, Endpoints, Outside, site_of_files
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.history import History
 from monitor_tasks.indexing import compact
@@ -189,6 +189,18 @@ def test_a_window_tells_value_bound_direction_rows_and_since_when(client: TestCl
     seen = ("50 %", "at least 90 %", "below", "10 cells", "2026-01-01 01:00 to 02:00", "12 read", "counts add up")
     commands = ("airflow dags trigger", "monitor-tasks run", "monitor-tasks pin")
     assert [said for said in (*seen, *commands) if said not in text] == []
+
+
+def test_a_window_leads_to_its_run_its_dag_and_its_stored_files(folder: Path) -> None:
+    outside = Outside("/airflow/", lambda dag, window: f"run of {dag} at {window.end:%H:%M}")
+    client = TestClient(dashboard_app(Endpoints(folder / "endpoints"), outside))
+    page = client.get(f"/{HOME}/windows/{step(1)}/")
+    ways = Links(page.text).found
+    assert "/airflow/dags/monitor__churn/runs/run%20of%20monitor__churn%20at%2002%3A00" in ways
+    assert "/airflow/dags/monitor__churn" in ways
+    (stored,) = {way for way in ways if way.endswith("data_quality/report.json")}
+    assert client.get(str(page.url.join(stored))).json()["monitor"] == "data_quality"
+    assert "artifacts/churn/data_quality/2026/01/01/02/revisions/" in page.text
 
 
 def test_baselines_are_told_with_their_reasons_and_what_differs(client: TestClient) -> None:
