@@ -135,7 +135,7 @@ class Store:
         return bool(self._listed(prefix, lambda path: next(iter(obstore.list(self._opened(), path, chunk_size=1)), [])))
 
     def entries(self, prefix: str = "", after: str = "") -> list[Entry]:
-        """Every object below the folder `prefix`, sorted by key, from the key `after` on; empty where there is none."""
+        """Every object below the folder `prefix` whose key follows `after`, sorted by key; none where there is none."""
         offset = self._prefix + after if after else None
 
         def listed(path: str | None) -> list[Any]:
