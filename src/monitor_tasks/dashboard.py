@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from monitor_tasks import reading
 from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.exhibit import Exhibit
+from monitor_tasks.history import History, WindowView
 from monitor_tasks.io.executions import read_artifact
 from monitor_tasks.io.store import Missing
 from monitor_tasks.monitors.settings import MONITORS
@@ -26,7 +27,7 @@ from monitor_tasks.pages.board.overview import overview_page
 from monitor_tasks.pages.board.window import HANDED_OUT, Around, window_page
 from monitor_tasks.report import Report
 from monitor_tasks.site import Site, load_endpoint
-from monitor_tasks.summary import EndpointSummary, History, WindowView
+from monitor_tasks.summary import EndpointSummary
 from monitor_tasks.value import UserError
 from monitor_tasks.window import Window, now
 
@@ -173,7 +174,7 @@ class Dashboard:
         """The windows that should have a result, and those that have one: of the days before the newest, till now."""
         site, asked = self._asked(name, days)
         since = _newest(self.past.summary(site)) - timedelta(days=days)
-        return missed_page(asked, reading.history(site, since, now()))
+        return missed_page(asked, reading.happened(site, since, now()))
 
     def report(self, name: str, step: str, monitor: str) -> Page:
         """A monitor's report as it was written: as a page that can run nothing and load nothing."""

@@ -13,13 +13,15 @@ from itertools import chain
 from threading import Lock
 from typing import Any, NamedTuple
 
-from monitor_tasks import summary
 from monitor_tasks.baseline import Constraint, Constraints
+from monitor_tasks.coverage import LATE, Coverage, Missed, expected
+from monitor_tasks.coverage import missed as without_verdict
+from monitor_tasks.episodes import episodes, severity_of
+from monitor_tasks.history import History, Violated, WindowView, begun, estimates, marks
 from monitor_tasks.indexing import (
     READERS,
     by_day,
     days_of,
-    key_in,
     numbers_at,
     numbers_below,
     overlaid,
@@ -38,20 +40,11 @@ from monitor_tasks.io.executions import (
     read_manifest,
 )
 from monitor_tasks.io.index import Index
+from monitor_tasks.io.store import Entry
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.shard import Damaged, Key, Packed, Shard, ShardHead, WindowRecord, joined
 from monitor_tasks.site import Site
-from monitor_tasks.summary import (
-    LATE,
-    BaselineChange,
-    BaselineView,
-    Coverage,
-    EndpointSummary,
-    History,
-    Missed,
-    Violated,
-    WindowView,
-)
+from monitor_tasks.summary import BaselineChange, BaselineView, EndpointSummary, differences, summarise
 from monitor_tasks.troubles import DECIDED
 from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Verdict
@@ -59,7 +52,7 @@ from monitor_tasks.window import Window, now, parse_duration
 
 STRIP = 48
 """So many windows a strip shows."""
-HELD = 2048
+HELD = 768
 """So many days' windows are held in memory once they were read."""
 
 
@@ -73,17 +66,16 @@ def history(
     site: Site, since: datetime, until: datetime, monitor: str | None = None, metric: str | None = None
 ) -> History:
     """What happened between two moments: every metric, or those that are named, with what marks the way."""
-    past, asked = _Past(site), (monitor, metric)
-    first = past.first
-    with ThreadPoolExecutor(READERS) as pool:
-        shards = [_Part.of(site, one, since, until) for one in pool.map(past.shard, past.between(since, until))]
-    records = tuple(chain.from_iterable(one.records for one in shards))
-    policy, found = site.endpoint.policy, summary.episodes(records, site.endpoint.policy)
-    series = joined([(len(one.records), one.series(*asked)) for one in shards])
-    return History(
-        site.name, tuple(one.window for one in records), records, series, summary.estimates(records),
-        summary.marks(records, found, policy), found, past.coverage(max(since, first or since), until).missed,
-    )  # fmt: skip
+    past = _Past(site)
+    parts = _parts(past, past.shard, since, until)
+    series = joined([(len(one.records), one.series(monitor, metric)) for one in parts])
+    return _told(past, parts, since, until)._replace(series=series)
+
+
+def happened(site: Site, since: datetime, until: datetime) -> History:
+    """What happened between two moments, without its metrics."""
+    past = _Past(site)
+    return _told(past, _parts(past, past.without_metrics, since, until), since, until)
 
 
 def window_of(site: Site, window: Window) -> WindowView:
@@ -147,18 +139,35 @@ def diff(site: Site, before: str, after: str) -> tuple[BaselineChange, ...]:
     for id_ in (before, after):
         if id_ not in known:
             raise UserError(f"{site.name}: has no baseline {id_!r}; there are {', '.join(known) or 'none'}")
-    return summary.differences(known[before].constraints, known[after].constraints)
+    return differences(known[before].constraints, known[after].constraints)
+
+
+def _parts(past: "_Past", read: Callable[[str], Shard], since: datetime, until: datetime) -> list["_Part"]:
+    """The days between two moments, each as it is read."""
+    with ThreadPoolExecutor(READERS) as pool:
+        return [_Part.of(past.site, one, since, until) for one in pool.map(read, past.between(since, until))]
+
+
+def _told(past: "_Past", parts: Sequence["_Part"], since: datetime, until: datetime) -> History:
+    """What the windows of some days tell, without their metrics."""
+    records, first = tuple(chain.from_iterable(one.records for one in parts)), past.first
+    policy = past.site.endpoint.policy
+    found = episodes(records, policy)
+    return History(
+        past.site.name, tuple(one.window for one in records), records, (), estimates(records),
+        marks(records, found, policy), found, past.coverage(max(since, first or since), until).missed,
+    )  # fmt: skip
 
 
 def _summary(site: Site, windows: int, moment: datetime) -> EndpointSummary:
     endpoint = site.endpoint
     try:
-        past = _Past(site)
-        records = [one for one in past.last_records(windows, moment) if one.own or not endpoint.schedule.hours]
+        found = _last_records(site, windows, moment)
+        records = [one for one in found if one.own or not endpoint.schedule.hours]
     except UserError as error:
         told = (site.name, endpoint.owner, endpoint.tags, endpoint.schedule_expression, tuple(endpoint.configured()))
         return EndpointSummary(*told, because=str(error), error=str(error))
-    return summary.summarise(endpoint, _strip(site, records, windows, moment), records, moment)
+    return summarise(endpoint, _strip(site, records, windows, moment), records, moment)
 
 
 def _strip(site: Site, records: Sequence[WindowRecord], windows: int, moment: datetime) -> list[Window]:
@@ -167,8 +176,8 @@ def _strip(site: Site, records: Sequence[WindowRecord], windows: int, moment: da
     if not known or not site.endpoint.schedule.hours:
         return sorted(known)[-windows:]
     for end in (moment, max(known).end):
-        expected = summary.expected(site.endpoint, max(min(known).start, end - _span(site, windows)), end)
-        found = [one for one in expected if one in known or one.end <= moment - LATE][-windows:]
+        scheduled = expected(site.endpoint, max(min(known).start, end - _span(site, windows)), end)
+        found = [one for one in scheduled if one in known or one.end <= moment - LATE][-windows:]
         if known & {*found}:
             break
     return found
@@ -179,12 +188,32 @@ def _span(site: Site, windows: int) -> timedelta:
     return timedelta(days=windows // max(len(site.endpoint.schedule.hours), 1) + 2)
 
 
+def _last_records(site: Site, windows: int, moment: datetime) -> list[WindowRecord]:
+    """The records of the last windows, and of those before them back to one that was decided.
+
+    Only the last days are looked at, unless none of them has a decided window.
+    """
+    start = f"{moment - _span(site, windows):%Y-%m-%d}"
+    found: list[WindowRecord] = []
+    for since in (start, ""):
+        past, found = _Past(site, since), []
+        for day in reversed(past.days):
+            found = [*past.records(day), *found]
+            decided = any(one.verdict and one.verdict.status in DECIDED for one in found)
+            if decided and (day <= start or len(found) >= windows):
+                return found
+        if not past.looked.begun:  # all days were looked at
+            break
+    return found
+
+
 class _Past:
     """What is remembered of an endpoint, at one moment: its shards, and over them what no shard holds yet."""
 
-    def __init__(self, site: Site) -> None:
-        self.site, self.index = site, Index(site.store, site.name)
-        self.looked = self.index.look()
+    def __init__(self, site: Site, since: str = "") -> None:
+        """What is remembered of the day `since` and of later ones."""
+        self.site, self.index, self.since = site, Index(site.store, site.name), since
+        self.looked = self.index.look(since)
         self.changed = by_day(self.looked.marks)
 
     @cached_property
@@ -192,7 +221,7 @@ class _Past:
         """Every day on which a window ends that has an execution, in order."""
         if not self.looked.begun:
             return days_of(self.site)
-        return sorted({*self.looked.shards, *self.changed})
+        return sorted(day for day in {*self.looked.shards, *self.changed} if day >= self.since)
 
     def between(self, since: datetime, until: datetime) -> list[str]:
         """Those of a span of time."""
@@ -204,11 +233,20 @@ class _Past:
 
     def records(self, day: str) -> tuple[WindowRecord, ...]:
         """The windows of a day, without their metrics; a day that has not changed is only read once."""
+        return self.without_metrics(day).windows
+
+    def without_metrics(self, day: str) -> Shard:
+        """All that stands of a day but its metrics; a day that has not changed is only read once."""
         if not self.looked.begun:
-            return self.shard(day).windows
+            return self.shard(day)
         marks = self.changed.get(day, [])
         key = (self.site.store.address, self.looked.shards.get(day, day), *sorted(marks))
-        return _HEADS.get(key, lambda: self.shard(day).head, lambda head: not unanswered(head, marks)).windows
+        head = _HEADS.known(key)
+        if head is None:
+            head = self.shard(day).head
+            if not unanswered(head, marks):
+                _HEADS.keep(key, head)
+        return Shard(head, b"[]")
 
     @cached_property
     def first(self) -> datetime | None:
@@ -219,33 +257,30 @@ class _Past:
         """How many windows the schedule has between two moments that may be over, and which have no verdict."""
         until = min(until, now() - LATE)
         records = {one.window: one for day in self.between(since, until) for one in self.records(day) if one.own}
-        windows = tuple(summary.expected(self.site.endpoint, since, until))
-        return Coverage(len(windows), summary.missed(self.site.endpoint, windows, records))
-
-    def last_records(self, windows: int, moment: datetime) -> list[WindowRecord]:
-        """The records of the last windows, and of those before them back to one that was decided."""
-        found: list[WindowRecord] = []
-        days = self.days
-        start = f"{moment - _span(self.site, windows):%Y-%m-%d}"
-        for day in reversed(days):
-            found = [*self.records(day), *found]
-            decided = any(one.verdict and one.verdict.status in DECIDED for one in found)
-            if decided and (day <= start or len(found) >= windows):
-                break
-        return found
+        windows = tuple(expected(self.site.endpoint, since, until))
+        return Coverage(len(windows), without_verdict(self.site.endpoint, windows, records))
 
     def _stored(self, day: str) -> Shard | None:
         """The day's shard; None where there is none that can be read, so that the day is read from what stands."""
-        key = key_in(self.looked, day) if self.looked.begun else ""
-        while key:
-            text = self.index.get(key)
+        if not self.looked.begun:
+            return None
+        looked = self.looked
+        while entry := looked.shards.get(day):
+            text = self.index.get(entry.key)
             if text is not None:
-                try:
-                    return Shard.read(text, self.site.store.address_of(key))
-                except Damaged:
-                    return None
-            key = key_in(self.index.shards(), day)  # a newer one has just taken its place
-        return Shard.of(self.site.name, day, ()) if self.looked.begun else None
+                return self._read(entry, text)
+            looked = self.index.shards()  # a newer one has just taken its place
+        return Shard.of(self.site.name, day, ())
+
+    def _read(self, entry: Entry, text: bytes) -> Shard | None:
+        """The shard in a file, its windows from memory where they were read before; None where it is damaged."""
+        key = (self.site.store.address, entry)
+        try:
+            shard = Shard.read(text, self.site.store.address_of(entry.key), _HEADS.known(key))
+        except Damaged:
+            return None
+        _HEADS.keep(key, shard.head)
+        return shard
 
     def _overlaid(self, day: str, shard: Shard | None) -> Shard:
         """The shard with what it does not hold yet."""
@@ -259,23 +294,22 @@ class _Memory:
     """The windows of days by what they were read from, which never changes; those not asked for longest go first."""
 
     def __init__(self, most: int) -> None:
-        self.most, self.known, self.lock = most, OrderedDict[tuple[object, ...], ShardHead](), Lock()
+        self.most, self.lock, self._known = most, Lock(), OrderedDict[tuple[object, ...], ShardHead]()
 
-    def get(
-        self, key: tuple[object, ...], read: Callable[[], ShardHead], stays: Callable[[ShardHead], bool]
-    ) -> ShardHead:
-        """What is known, or what is read now; that is held if it stays as it is."""
+    def known(self, key: tuple[object, ...]) -> ShardHead | None:
+        """What is held; None where nothing is."""
         with self.lock:
-            if found := self.known.get(key):
-                self.known.move_to_end(key)
-                return found
-        found = read()
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
+
+    def keep(self, key: tuple[object, ...], head: ShardHead) -> None:
+        """Holds what will stay as it is."""
         with self.lock:
-            if stays(found):
-                self.known[key] = found
-            while len(self.known) > self.most:
-                self.known.popitem(last=False)
-        return found
+            self._known[key] = head
+            self._known.move_to_end(key)
+            while len(self._known) > self.most:
+                self._known.popitem(last=False)
 
 
 _HEADS = _Memory(HELD)
@@ -318,7 +352,7 @@ def _violated(site: Site, record: WindowRecord) -> Iterator[Violated]:
     }  # fmt: skip
     first = _lasting(site, record.window, broken)
     for key, one in broken.items():
-        yield Violated(key[0], one, summary.severity_of(site.endpoint.policy, key[0], one), first[key])
+        yield Violated(key[0], one, severity_of(site.endpoint.policy, key[0], one), first[key])
 
 
 def _lasting(site: Site, window: Window, keys: Iterable[Key]) -> dict[Key, Window]:
@@ -331,7 +365,7 @@ def _lasting(site: Site, window: Window, keys: Iterable[Key]) -> dict[Key, Windo
         part = _Part.of(site, past.shard(day), start, window.start)
         states = {one.key: one.states for one in part.series()}
         for key in tuple(lasting):
-            place, is_over = summary.begun(states.get(key, ""))
+            place, is_over = begun(states.get(key, ""))
             if place is not None:
                 first[key] = part.records[place].window
             if is_over:

@@ -145,7 +145,9 @@ _TROUBLES: dict[int | str, dict[str, Any]] = {
 def _place(request: Request, outside: Outside | None) -> Place:
     """Where the asked page lies, from the address alone."""
     path = request.url.path.removeprefix(request.scope.get("root_path", ""))
-    return Place(tuple(filter(None, path.split("/"))), airflow=outside.airflow if outside else "")
+    days = request.query_params.get("days", "")
+    airflow = outside.airflow if outside else ""
+    return Place(tuple(filter(None, path.split("/"))), airflow=airflow, days=days if days.isdecimal() else "")
 
 
 def _answer(page: Page, board: Dashboard | None = None, status: int = 200) -> Response:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import sha256
+from itertools import repeat
 from math import isnan
 from typing import Any, NamedTuple
 
@@ -229,8 +230,8 @@ class Shard(NamedTuple):
         return cls(ShardHead(endpoint=endpoint, day=day, sha256=sha256(metrics).hexdigest(), windows=records), metrics)
 
     @classmethod
-    def read(cls, text: bytes, address: str) -> "Shard":
-        """The shard in a file.
+    def read(cls, text: bytes, address: str, head: ShardHead | None = None) -> "Shard":
+        """The shard in a file; `head` is its first line, where that was read before.
 
         Raises:
             Damaged: the file was cut short or is none.
@@ -238,12 +239,7 @@ class Shard(NamedTuple):
         """
         first, _, rest = text.partition(b"\n")
         metrics = rest.removesuffix(b"\n")
-        try:
-            head = ShardHead.read(first, address)
-        except UserError as error:
-            if error.__cause__ is None:  # a newer version wrote it
-                raise
-            raise Damaged(f"{address}: not a readable shard; monitor-tasks reindex writes it again") from error
+        head = head or _head(first, address)
         if sha256(metrics).hexdigest() != head.sha256:
             raise Damaged(f"{address}: the file was cut short or changed; monitor-tasks reindex writes it again")
         return cls(head, metrics)
@@ -251,6 +247,15 @@ class Shard(NamedTuple):
 
 class Damaged(UserError):
     """A shard's file that cannot be read, and can be written again from manifests and reports."""
+
+
+def _head(line: bytes, address: str) -> ShardHead:
+    try:
+        return ShardHead.read(line, address)
+    except UserError as error:
+        if error.__cause__ is None:  # a newer version wrote it
+            raise
+        raise Damaged(f"{address}: not a readable shard; monitor-tasks reindex writes it again") from error
 
 
 _ANY = TypeAdapter(Any)
@@ -328,23 +333,23 @@ def joined(parts: Iterable[tuple[int, Iterable[Packed]]]) -> tuple[Series, ...]:
     """The series of parts one after another: of each the number of its windows, and its series."""
     told = [(number, list(series)) for number, series in parts]
     size, start = sum(number for number, _ in told), 0
-    found: dict[Key, tuple[list[Column], list[tuple[int, str]]]] = {}
+    found: dict[Key, tuple[tuple[Column, Column, Column], list[str]]] = {}
     for number, series in told:
         for one in series:
-            columns, states = found.setdefault(one.key, ([[None] * size for _ in range(3)], []))
-            for place, column in enumerate(columns):
-                column[start : start + number] = one.column(place, number)
-            states.append((start, one.states))
+            columns, states = found.setdefault(one.key, (([], [], []), []))
+            _reach(columns, states, start)
+            for column, values in zip(columns, one.columns, strict=True):
+                column.extend(values if isinstance(values, list) else repeat(values, number))
+            states.append(one.states)
         start += number
-    return tuple(
-        Series(*key, values, lower, upper, _states(states, size))
-        for key, ((values, lower, upper), states) in sorted(found.items())
-    )
+    for columns, states in found.values():
+        _reach(columns, states, size)
+    return tuple(Series(*key, *columns, "".join(states)) for key, (columns, states) in sorted(found.items()))
 
 
-def _states(parts: Iterable[tuple[int, str]], size: int) -> str:
-    """The letters of all windows, from those of the parts that have some."""
-    text = ""
-    for start, states in parts:
-        text += NOT_JUDGED * (start - len(text)) + states
-    return text.ljust(size, NOT_JUDGED)
+def _reach(columns: Sequence[Column], states: list[str], size: int) -> None:
+    """Fills up a series with windows in which it was not judged, until it has so many."""
+    if lacking := size - len(columns[0]):
+        states.append(NOT_JUDGED * lacking)
+        for column in columns:
+            column.extend(repeat(None, lacking))

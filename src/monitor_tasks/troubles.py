@@ -74,7 +74,8 @@ def names(rule: Named, monitor: str, constraint: Constraint) -> bool:
         (constraint.metric, rule.metric),
         (constraint.subject, rule.subject),
     )
-    return rule.cause in (None, constraint.cause) and all(fnmatchcase(*pair) for pair in pairs)
+    fits = (pattern == "*" or fnmatchcase(name, pattern) for name, pattern in pairs)
+    return rule.cause in (None, constraint.cause) and all(fits)
 
 
 def effect(finding: Finding) -> float:

@@ -92,6 +92,14 @@ class _Stamp(BaseModel):
     schema_version: int = 1
 
 
+def _version(text: bytes) -> int:
+    """The version that a file says it has; of one that says none, or is no JSON, the first."""
+    try:
+        return _Stamp.model_validate_json(text).schema_version
+    except ValidationError:
+        return 1
+
+
 class Artifact(Value):
     """A value that is stored: its file says which version of the format it has."""
 
@@ -108,13 +116,14 @@ class Artifact(Value):
             UserError: the text is not this artifact, or was written by a newer version.
         """
         try:
-            version = _Stamp.model_validate_json(text).schema_version
-            refuse_newer(version, cls.SCHEMA_VERSION, cls.__name__, address)
-            return cls.from_json(text)
+            found = cls.from_json(text)
         except ValidationError as error:
+            refuse_newer(_version(text), cls.SCHEMA_VERSION, cls.__name__, address)
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
             raise UserError(
                 f"{address}: not a readable {cls.__name__}: {key}: {first['msg']}; "
                 "restore the file or remove its folder and run the window again"
             ) from error
+        refuse_newer(found.schema_version, cls.SCHEMA_VERSION, cls.__name__, address)
+        return found

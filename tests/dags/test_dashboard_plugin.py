@@ -8,14 +8,22 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import quote
 
+import boto3
+import httpx
 import pytest
+import schemathesis
+from moto.server import ThreadedMotoServer
 from playwright.sync_api import expect
 
 from examples.airflow_processes import LocalAirflow, free_port
 from tests.browser import chromium, watching
+from tests.fuzzing import answers
 from tests.watched import step, watched
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,14 +40,17 @@ spec.loader.exec_module(module)
 took = time.process_time() - began
 print(json.dumps([took, [name for name in {{*sys.modules}} - before if name.startswith({HEAVY!r})]]))
 """
-PEOPLE = """
+PEOPLE = {"churn": ["churn"], "fraud": ["fraud"], "cloud": ["cloud", "denied", "gone", "unnamed"]}
+"""Who may read which DAGs."""
+ADDING = """
 import json
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 with get_application_builder() as builder:
     sm = builder.sm
-    for name in ("churn", "fraud"):
+    for name, dags in PEOPLE.items():
         role = sm.add_role(name)
-        views = ("Plugins", "Website", "DAG Runs", "Task Instances", "DAG Versions", f"DAG:monitor__{name}")
+        own = [f"DAG:monitor__{dag}" for dag in dags]
+        views = ("Plugins", "Website", "DAG Runs", "Task Instances", "DAG Versions", *own)
         for action, view in (*(("can_read", one) for one in views), ("menu_access", "DAGs")):
             sm.add_permission_to_role(role, sm.create_permission(action, view))
         sm.add_user(name, name, name, f"{name}@example.com", role, password=name)
@@ -65,6 +76,9 @@ WAYS = (
 )  # fmt: skip
 
 
+NAUGHTY = ("..", "%2e%2e", "monitor__", "monitor__\x00", "monitor__churn\n", "'; drop table dag_run; --", "a" * 3000)
+
+
 def test_the_plugin_costs_a_task_less_than_50_ms_and_loads_nothing() -> None:
     took, loaded = [], []
     for _ in range(3):
@@ -77,22 +91,84 @@ def test_the_plugin_costs_a_task_less_than_50_ms_and_loads_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> LocalAirflow:
-    """A migrated Airflow that knows two people, each of whom may read one DAG of two."""
+def guarded(tmp_path_factory: pytest.TempPathFactory, moto: str, forbidding: str) -> LocalAirflow:
+    """A migrated Airflow that knows three people, none of whom may read another's DAGs."""
     home = tmp_path_factory.mktemp("guarded")
     shutil.copytree(ROOT / "dags", home / "dags", ignore=shutil.ignore_patterns("endpoints", "__pycache__"))
     for name in ("churn", "fraud"):
         watched(home, name)
+    in_cloud(home, moto, forbidding)
     (home / "endpoints").rename(home / "dags/endpoints")
     found = LocalAirflow(home, free_port(), {
         "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
     })  # fmt: skip
     found.environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), found.environment["PYTHONPATH"]])
-    for words in (("db", "migrate"), ("dags", "reserialize")):
-        found.run(*words)
-    assert beside(found, PEOPLE) == "done"
+    found.run_all(("db", "migrate"), ("dags", "reserialize"), *(
+        ("connections", "add", name, "--conn-json", json.dumps(one))
+        for name, one in (("right", keys(moto)), ("wrong", keys(forbidding)))
+    ))  # fmt: skip
+    assert beside(found, ADDING.replace("PEOPLE", repr(PEOPLE))) == "done"
     return found
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """The address of an S3 that holds one bucket."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def forbidding() -> Iterator[str]:
+    """The address of an S3 that refuses whatever it is asked."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forbidding) as server:
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Forbidding(BaseHTTPRequestHandler):
+    """Answers as S3 does to who has no right."""
+
+    def do_GET(self) -> None:
+        content = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def keys(address: str) -> dict[str, Any]:
+    """An Airflow connection to an S3 of one's own."""
+    extra = {"region_name": "us-east-1", "endpoint_url": address}
+    return {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+
+
+def in_cloud(home: Path, moto: str, forbidding: str) -> None:
+    """An endpoint whose windows lie in a bucket, and three whose do not answer: refused, no bucket, no connection."""
+    site, bucket = watched(home, "cloud"), "monitored"
+    client = boto3.client("s3", endpoint_url=moto, aws_access_key_id="a", aws_secret_access_key="b",
+                          region_name="us-east-1")  # fmt: skip
+    client.create_bucket(Bucket=bucket)
+    for entry in site.store.entries(site.name):
+        client.put_object(Bucket=bucket, Key=f"models/{entry.key}", Body=site.store.get(entry.key))
+    path = home / "endpoints/cloud.yaml"
+    text = path.read_text()
+    for name, root, connection in (
+        ("cloud", "s3://monitored/models", "right"), ("denied", "s3://monitored/models", "wrong"),
+        ("gone", "s3://nowhere/models", "right"), ("unnamed", "s3://monitored/models", "nothing"),
+    ):  # fmt: skip
+        own = text.replace("endpoint_name: cloud", f"endpoint_name: {name}")
+        path.with_stem(name).write_text(own.replace("root: artifacts", f"root: {root}\naws_conn_id: {connection}"))
 
 
 def beside(airflow: LocalAirflow, code: str) -> Any:
@@ -118,7 +194,7 @@ def test_nobody_gets_401_and_everybody_sees_the_endpoints_of_their_dags_alone(gu
     assert found["fraud /"][1] is False
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def served(guarded: LocalAirflow) -> Iterator[LocalAirflow]:
     """The same, with its pages open."""
     guarded.start("api-server")
@@ -127,6 +203,55 @@ def served(guarded: LocalAirflow) -> Iterator[LocalAirflow]:
         yield guarded
     finally:
         guarded.stop()
+
+
+@pytest.fixture
+def asking(served: LocalAirflow) -> Callable[[str], httpx.Client]:
+    """A person's client of the served pages."""
+
+    def client(name: str) -> httpx.Client:
+        login = {"username": name, "password": name}
+        token = httpx.post(f"{served.url}/auth/token", json=login, timeout=60).raise_for_status().json()
+        headers = {"Authorization": f"Bearer {token['access_token']}"}
+        return httpx.Client(base_url=f"{served.url}/model-dashboard", headers=headers, timeout=120)
+
+    return client
+
+
+@pytest.mark.long
+def test_an_endpoint_in_a_bucket_is_shown_and_one_that_cannot_be_read_says_why(
+    asking: Callable[[str], httpx.Client],
+) -> None:
+    with asking("cloud") as client:
+        overview = client.get("/").text
+        assert "monitor__" not in overview
+        assert re.search(r'aria-label="data quality: of the last \d+ windows 1 healthy, 2 with violations', overview)
+        told = " ".join(re.findall('<p class="failed">(.*?)</p>', overview))
+        for reason in ("access was refused", "there is no such bucket", "Airflow has no such connection"):
+            assert reason in told
+        for way in ("", f"windows/{step(1)}/", "baselines/", "missed/", f"windows/{step(1)}/data_quality/"):
+            assert client.get(f"/endpoints/cloud/{way}").status_code == 200
+        assert "50 %" in client.get(f"/endpoints/cloud/windows/{step(1)}/").text
+        for name in ("denied", "gone", "unnamed"):
+            for way in ("", f"windows/{step(1)}/", "baselines/", "missed/"):
+                answer = client.get(f"/endpoints/{name}/{way}")
+                assert answer.status_code in {404, 422}, (name, way, answer.text)
+                assert "<main" in answer.text
+
+
+@pytest.mark.long
+def test_thousands_of_cases_have_no_answer_of_5xx_from_airflows_own_server(
+    asking: Callable[[str], httpx.Client],
+) -> None:
+    with asking("churn") as client:
+        schema = schemathesis.openapi.from_dict(client.get("/openapi.json").raise_for_status().json())
+        found = answers(schema, client, 500)
+        for text in NAUGHTY:
+            for way in (f"/dags/{quote(text, safe='')}/", f"/dags/monitor__churn/runs/{quote(text, safe='')}/"):
+                found[client.get(way).status_code] += 1
+    assert max(found) < 500
+    assert found.total() >= 5000
+    assert found[200] > 400
 
 
 @pytest.mark.long

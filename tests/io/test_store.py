@@ -127,6 +127,15 @@ def test_an_open_file_is_written_like_its_bytes(
     assert [entry.key for entry in store.entries()] == ["a", "b"]
 
 
+def test_a_listing_begins_after_a_key_whether_it_is_there_or_not(store: Store) -> None:
+    for name in ("2026-01-05.000001", "2026-01-06.000001", "2026-01-07.000001", "begun"):
+        store.put(f"index/days/{name}", b"1")
+    for after, first in (("2026-01-06", "2026-01-06.000001"), ("2026-01-06.000001", "2026-01-07.000001")):
+        keys = [entry.key for entry in store.entries("index/days", f"index/days/{after}")]
+        assert (keys[0], keys[-1]) == (f"index/days/{first}", "index/days/begun")
+    assert store.entries("index/days", "index/days/z") == []
+
+
 def test_a_folder_does_not_hold_what_its_siblings_hold(store: Store) -> None:
     for key in ("2026/01/01/1/a", "2026/01/01/10/b", "2026/01/01/1.csv", "2026/01/01/1/c/d"):
         store.put(key, b"x")
@@ -427,7 +436,7 @@ def test_a_clock_that_is_off_is_said_to_be(s3: Store) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_missing(s3: Store) -> None:
-    Answers.answers = [(404, b"<Error><Code>NoSuchBucket</Code></Error>", 0)]
+    Answers.answers = [(404, b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchBucket</Code></Error>', 0)]
     for ask in (s3.get, s3.entries, s3.files, s3.holds, lambda key: s3.put(key, b""), lambda key: s3.create(key, b"")):
         with pytest.raises(Missing, match=r"s3://bucket/prefix/a: there is no such bucket \(NoSuchBucket\)"):
             ask("a")

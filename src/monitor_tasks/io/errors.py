@@ -84,7 +84,7 @@ def as_ours(where: str, error: Exception) -> StoreError:
     """
     text = getattr(error, "strerror", None) or str(error)
     line = (text.strip().splitlines() or [type(error).__name__])[0]
-    word = _NO_KEYS if _NO_KEYS in line else next(iter(_WORD.findall(line)), "")
+    word = _NO_KEYS if _NO_KEYS in line else next(iter(_WORD.findall(text)), "")
     known = _WORDS.get(word) or _MEANING.get(_code(error), (Unreachable, "{}; check the address and try again"))
     status = _STATUS.search(line)
     return known[0](f"{where}: {known[1].format(word or (status and status[1].strip()) or line)}")

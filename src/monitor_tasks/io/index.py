@@ -55,15 +55,19 @@ class Index:
         """Those of `owner`, an endpoint's name."""
         self.store, self.folder = store, f"{owner}/index"
 
-    def look(self) -> Looked:
-        """What the index holds: first its marks, so that the shards hold at least what is not marked."""
-        marks = [Mark.read(one.key.rpartition("/")[2]) for one in self.store.entries(f"{self.folder}/{CHANGED}")]
-        return self.shards()._replace(marks=marks)
+    def look(self, since: str = "") -> Looked:
+        """What the index holds: first its marks, so that the shards hold at least what is not marked.
 
-    def shards(self) -> Looked:
-        """Its shards alone."""
+        Of the shards those of the day `since` and later ones.
+        """
+        marks = [Mark.read(one.key.rpartition("/")[2]) for one in self.store.entries(f"{self.folder}/{CHANGED}")]
+        return self.shards(since)._replace(marks=marks)
+
+    def shards(self, since: str = "") -> Looked:
+        """Its shards alone, from a day on."""
         begun, found = False, dict[str, list[Entry]]()
-        for entry in self.store.entries(f"{self.folder}/{DAYS}"):
+        folder = f"{self.folder}/{DAYS}"
+        for entry in self.store.entries(folder, f"{folder}/{since}" if since else ""):
             if day := day_of(entry.key):
                 found.setdefault(day, []).append(entry)
             begun = begun or not day

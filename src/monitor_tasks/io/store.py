@@ -134,9 +134,14 @@ class Store:
         """Whether any object lies below the folder `prefix`."""
         return bool(self._listed(prefix, lambda path: next(iter(obstore.list(self._opened(), path, chunk_size=1)), [])))
 
-    def entries(self, prefix: str = "") -> list[Entry]:
-        """Every object below the folder `prefix`, sorted by key; empty where there is none."""
-        found = self._listed(prefix, lambda path: [x for batch in obstore.list(self._opened(), path) for x in batch])
+    def entries(self, prefix: str = "", after: str = "") -> list[Entry]:
+        """Every object below the folder `prefix` whose key follows `after`, sorted by key; none where there is none."""
+        offset = self._prefix + after if after else None
+
+        def listed(path: str | None) -> list[Any]:
+            return [x for batch in obstore.list(self._opened(), path, offset=offset) for x in batch]
+
+        found = self._listed(prefix, listed)
         return sorted(Entry(str(one["path"]).removeprefix(self._prefix), int(one["size"])) for one in found)
 
     def files(self, folder: str) -> list[str]:

@@ -227,7 +227,7 @@ def _rows_of(moments: Sequence[datetime], *columns: Numbers) -> tuple[list[dict[
 def _over_time(alt: Any, rows: Sequence[Mapping[str, Any]], low: float, high: float) -> tuple[Any, Any]:
     """A chart of the rows along the time, and what makes an axis of one of their numbers."""
     form = "%H:%M" if rows[0]["x"][:10] == rows[-1]["x"][:10] else "%m-%d %H:%M"
-    axis = alt.Axis(grid=False, tickCount=6, format=form, formatType="utc")
+    axis = alt.Axis(grid=False, tickCount=6, format=form)
     across = alt.X("x:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
     base = alt.Chart(alt.InlineData(values=list(rows))).encode(x=across)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
@@ -268,6 +268,6 @@ def _svg(chart: Any, padding: dict[str, int], extent: int = 30) -> Drawing:
     inside = re.sub(r' (?:font-family|pointer-events|class|aria-[a-z]+|role|stroke-miterlimit)="[^"]*"', "", inside)
     inside = re.sub(r' (?:d|transform)="[^"]*"', _rounded, inside)
     inside = re.sub(r'<path(?: fill="none")? d="M0,0h0v0h0Z"[^>]*/>|<path d=""[^>]*/>', "", inside)
-    while inside != (inside := re.sub(r"<g[^>]*></g>", "", inside)):
+    while inside != (inside := re.sub(r"<g[^>]*/>|<g[^>]*></g>", "", inside)):
         pass
     return Drawing(int(head[1]), int(head[2]), inside)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from monitor_tasks.coverage import Coverage
 from monitor_tasks.exhibit import ModelComparison
 from monitor_tasks.gates import GateRecord
 from monitor_tasks.pages.compared import shown
@@ -16,7 +17,6 @@ from monitor_tasks.pages.estimates import sentences
 from monitor_tasks.pages.numbers import sentence, text
 from monitor_tasks.pages.words import seen_in, value_and_bound, why_undecided
 from monitor_tasks.report import Report, State
-from monitor_tasks.summary import Coverage
 
 FATES = ("read", "used", "quarantined", "duplicate", "out_of_window")
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from monitor_tasks.baseline import Constraint
 from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.common import Asked
-from monitor_tasks.pages.board.frame import Page, Place, rendered
+from monitor_tasks.pages.board.frame import Page, Place, moment, rendered
 from monitor_tasks.pages.evidence import false_alarms
 from monitor_tasks.pages.numbers import NOTHING, sentence, text
 from monitor_tasks.pages.vocabulary import word
 from monitor_tasks.summary import BaselineChange, BaselineView
-from monitor_tasks.window import Window
+from monitor_tasks.window import Window, parse_time
 
 MEANS = {"data": "broken data", "world": "a changed world"}
 KINDS = {"added": "+", "removed": "−", "changed": "≠"}
@@ -118,7 +118,8 @@ def _baseline(place: Place, name: str, one: BaselineView, before: BaselineView |
 
 
 def _since(one: BaselineView) -> str:
-    return "; ".join(since or "the first window" for since, _ in one.pins) or "not pinned"
+    since = (moment(parse_time(when)) if when else "the first window" for when, _ in one.pins)
+    return "; ".join(since) or "not pinned"
 
 
 def _because(one: BaselineView) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from monitor_tasks.baseline import Constraint
 from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.history import Mark
 from monitor_tasks.pages.board.frame import Place, windowed
 from monitor_tasks.pages.board.strips import FORMS, NAMES, strip
 from monitor_tasks.pages.charts import Drawing
@@ -16,7 +17,6 @@ from monitor_tasks.pages.numbers import NOTHING, apart_on, sentence, text
 from monitor_tasks.pages.vocabulary import Word, word
 from monitor_tasks.pages.words import STATUSES
 from monitor_tasks.report import State, Status
-from monitor_tasks.summary import Mark
 from monitor_tasks.window import Window, format_time
 
 LISTED = 500

@@ -4,22 +4,24 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from monitor_tasks.episodes import Episode
+from monitor_tasks.history import EstimateSeries, History
 from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.common import Asked
 from monitor_tasks.pages.board.frame import Page, Place, moment, rendered
 from monitor_tasks.pages.board.overview import RISK_SIGNS, missed_in
-from monitor_tasks.pages.board.strips import Point, line, state_of, strip, strip_in_words
+from monitor_tasks.pages.board.strips import Point, line, state_of, strip, strip_in_words, ticks
 from monitor_tasks.pages.charts import Drawing
 from monitor_tasks.pages.estimates import ASSUMED
 from monitor_tasks.pages.numbers import NOTHING, number, sentence, text
 from monitor_tasks.report import State
 from monitor_tasks.shard import Series, WindowRecord
-from monitor_tasks.summary import EndpointSummary, Episode, EstimateSeries, History, Risk
+from monitor_tasks.summary import EndpointSummary, Risk
 from monitor_tasks.window import Window
 
 STATES = {Risk.HIGH: State.FAILED, Risk.MEDIUM: State.BROKEN, Risk.LOW: State.KEPT, Risk.UNKNOWN: State.UNDECIDED}
 CELLS, POINTS = 140, 240
-"""So many windows a strip and a line have, the newest; a metric's own page draws all."""
+"""So many windows a strip has, the newest, and a line, along all of them; a metric's own page draws each one."""
 Answers = Sequence[tuple[State | None, str]]
 
 
@@ -84,7 +86,7 @@ class _Estimate(NamedTuple):
 def endpoint_page(asked: Asked, summary: EndpointSummary, history: History) -> Page:
     """One endpoint along its windows; everything is also there as a table."""
     place, name, monitors = asked.place, asked.name, asked.monitors
-    rows = [_window(place, name, one, monitors) for one in reversed(history.records)]
+    rows = [_window(place, name, one, monitors) for one in reversed(history.records[-common.LISTED :])]
     series = sorted((told(place, name, one) for one in history.series), key=_order)
     last = summary.last_window or (history.windows[-1] if history.windows else None)
     return rendered(
@@ -92,7 +94,7 @@ def endpoint_page(asked: Asked, summary: EndpointSummary, history: History) -> P
         sign=RISK_SIGNS[summary.risk], risk=summary.risk.capitalize(), because=sentence(summary.because),
         facts=_facts(summary), views=_views(place, name, last, summary), spans=asked.spans, forms=common.forms(),
         strips=list(_strips(history, monitors)), cells=CELLS, more_cells=len(history.records) > CELLS,
-        rows=rows[: common.LISTED], more_rows=len(rows[common.LISTED :]),
+        rows=rows, more_rows=len(history.records) - len(rows),
         monitors=[one.replace("_", " ") for one in monitors],
         episodes=[_episode(place, name, one) for one in reversed(history.episodes)],
         events=common.happened(place, name, history.marks)[: common.LISTED],
@@ -110,12 +112,11 @@ def _order(one: Told) -> tuple[bool, bool, int, str]:
 def told(place: Place, name: str, one: Series) -> Told:
     """A metric's line: its newest value that was judged, and how it went along the windows."""
     words = common.worded(one.check, one.metric, one.subject)
-    judged = [at for at, letter in enumerate(one.states) if letter in common.LETTERS]
-    newest = judged[-1] if judged else 0
+    newest = max(0, *(one.states.rfind(letter) for letter in common.LETTERS))
     value, allowed = common.bounded(words, one.values[newest], one.lower[newest], one.upper[newest])
     state = common.LETTERS.get(one.states[newest])
     broken = one.states.count("b")
-    answers = {common.LETTERS[letter] for letter in one.states if letter in common.LETTERS}
+    answers = {common.LETTERS[letter] for letter in {*one.states} & {*common.LETTERS}}
     return Told(
         one.monitor.replace("_", " "), text(one.subject), words.what, text(one.check),
         common.to_series(place, name, one.key), line(points(one, POINTS)), _in_words(words.what, one),
@@ -125,9 +126,19 @@ def told(place: Place, name: str, one: Series) -> Told:
 
 
 def points(one: Series, most: int) -> list[Point]:
-    """The newest windows of a series as what a line is drawn from."""
-    states = (common.LETTERS.get(letter) for letter in one.states[-most:])
-    return [Point(*each) for each in zip(one.values[-most:], one.lower[-most:], one.upper[-most:], states, strict=True)]
+    """The windows of a series as what a line is drawn from; of too many those with violations, and some between.
+
+    >>> found = Series("bias", "c", "m", "", [1.0, 2.0, 3.0, 4.0, 5.0], [None] * 5, [None] * 5, "kbkkk")
+    >>> [point.value for point in points(found, 3)]
+    [2.0, 4.0, 5.0]
+    """
+    size, step = len(one.states), -(-len(one.states) // most) or 1
+    ends = ((start, min(start + step, size)) for start in range(0, size, step))
+    broken = ((one.states.find("b", *each), each[1] - 1) for each in ends)
+    return [
+        Point(one.values[at], one.lower[at], one.upper[at], common.LETTERS.get(one.states[at]))
+        for at in (last if first < 0 else first for first, last in broken)
+    ]
 
 
 def _in_words(what: str, one: Series) -> str:
@@ -175,6 +186,17 @@ def _strips(history: History, monitors: Sequence[str]) -> Iterator[tuple[str, Dr
     )  # fmt: skip
     for name, states in chain([("verdict", verdicts)], of_monitors):
         yield name, strip(states), strip_in_words(states)
+    yield from _ticks(history, windows)
+
+
+def _ticks(history: History, windows: Sequence[Window]) -> Iterator[tuple[str, Drawing, str]]:
+    """A strip for each kind of what happened."""
+    places = {window: place for place, window in enumerate(windows)}
+    for kind, sign in common.SIGNS.items():
+        found = sorted({places[one.window] for one in history.marks if one.kind == kind and one.window in places})
+        if found:
+            told = f"at {len(found):,} of the last {len(windows):,} windows"
+            yield f"{sign} {kind}", ticks(found, len(windows)), told
 
 
 def _window(place: Place, name: str, one: WindowRecord, monitors: Sequence[str]) -> _Window:
@@ -204,7 +226,7 @@ def _episode(place: Place, name: str, one: Episode) -> _Episode:
 
 def _estimate(one: EstimateSeries) -> _Estimate:
     """The estimate over its band, what was realised as dots, and the newest of each."""
-    name = one.metric.replace("_", " ")
+    name = common.worded("", one.metric, "").what
     graded = [inside for inside in one.inside if inside is not None]
     told_ = f"{sum(graded):,} of {len(graded):,} realised values lie inside their bands" if graded else "none is graded"
     newest = max((at for at, value in enumerate(one.values) if value is not None), default=0)

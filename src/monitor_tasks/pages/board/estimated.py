@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from monitor_tasks.history import EstimateSeries, History
 from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.common import Asked
 from monitor_tasks.pages.board.frame import Page, rendered
@@ -11,7 +12,6 @@ from monitor_tasks.pages.estimates import ASSUMED
 from monitor_tasks.pages.numbers import NOTHING, number
 from monitor_tasks.pages.words import MARKS
 from monitor_tasks.report import State
-from monitor_tasks.summary import EstimateSeries, History
 from monitor_tasks.window import Window
 
 DRAWN = 6
@@ -48,7 +48,7 @@ def _estimate(one: EstimateSeries, windows: Sequence[Window], is_drawn: bool) ->
         (common.span(window), number(value), f"{number(lower)} to {number(upper)}", number(realised), _grade(inside))
         for window, value, lower, upper, realised, inside in columns
     ]
-    return _Estimate(one.metric.replace("_", " "), drawing, told, rows[::-1][: common.LISTED])
+    return _Estimate(common.worded("", one.metric, "").what, drawing, told, rows[::-1][: common.LISTED])
 
 
 def _grade(inside: bool | None) -> str:

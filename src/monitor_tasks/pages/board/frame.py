@@ -36,6 +36,8 @@ class Place(NamedTuple):
     """Where Airflow's own pages begin; empty where there is no Airflow."""
     alone: bool = False
     """Whether the page is handed out by itself, so that it leads nowhere."""
+    days: str = ""
+    """How far back the page was asked to look, where a reader said so."""
     theirs: frozenset[str] | None = None
     """Which pages there are, of a site of files; None where a server makes each one that is asked for."""
 
@@ -53,6 +55,11 @@ class Place(NamedTuple):
             return ""
         way = "../" * len(self.steps) + "".join(f"{quote(step, safe='')}/" for step in steps)
         return way + "index.html" if self.files else way or "./"
+
+    @property
+    def kept(self) -> str:
+        """The way to the same page as one file."""
+        return "" if self.files else f"?{f'days={self.days}&' if self.days else ''}alone=true"
 
     def dag(self, dag_id: str, run_id: str = "") -> str:
         """Where Airflow shows a DAG, or one of its runs; empty where there is no Airflow."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from monitor_tasks.history import History
 from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.common import Asked
 from monitor_tasks.pages.board.endpoint import told
@@ -11,7 +12,6 @@ from monitor_tasks.pages.charts import along
 from monitor_tasks.pages.numbers import text
 from monitor_tasks.report import State
 from monitor_tasks.shard import Series
-from monitor_tasks.summary import History
 
 
 class _Row(NamedTuple):

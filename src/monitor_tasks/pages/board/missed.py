@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from monitor_tasks.coverage import Missed
 from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.history import History
 from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.common import Asked
 from monitor_tasks.pages.board.frame import Page, Place, rendered
 from monitor_tasks.pages.board.strips import strip, strip_in_words
 from monitor_tasks.pages.numbers import sentence
 from monitor_tasks.report import State
-from monitor_tasks.summary import History, Missed
 from monitor_tasks.window import Window
 
 SHOWN = 24 * 7

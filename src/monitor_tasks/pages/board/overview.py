@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from monitor_tasks.episodes import Episode
 from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.frame import Page, Place, moment, rendered
 from monitor_tasks.pages.board.strips import state_of, strip, strip_in_words
 from monitor_tasks.pages.charts import Drawing
 from monitor_tasks.pages.numbers import NOTHING, sentence, text
-from monitor_tasks.summary import EndpointSummary, Episode, Risk
+from monitor_tasks.summary import EndpointSummary, Risk
 from monitor_tasks.window import format_time
 
 RANKS = {Risk.HIGH: 0, Risk.MEDIUM: 1, Risk.UNKNOWN: 2, Risk.LOW: 3}

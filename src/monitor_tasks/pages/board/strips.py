@@ -52,6 +52,12 @@ def strip(states: Sequence[State | None]) -> Drawing:
     return Drawing(max(CELL * len(states), 1), HEIGHT, "".join(paths))
 
 
+def ticks(places: Sequence[int], size: int) -> Drawing:
+    """A strip of so many cells in which some places are marked."""
+    marked = "".join(f"M{CELL * place + 2.5:g} 7l3.5 4.5-3.5 4.5-3.5-4.5z" for place in places)
+    return Drawing(max(CELL * size, 1), HEIGHT, f'<path class="mark" d="{marked}"/>')
+
+
 def strip_in_words(states: Sequence[State | None]) -> str:
     """What a strip shows, for who does not see it.
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from monitor_tasks.exhibit import Exhibit
+from monitor_tasks.history import Violated, WindowView
 from monitor_tasks.pages.board import common
 from monitor_tasks.pages.board.common import Asked
 from monitor_tasks.pages.board.frame import Page, Place, rendered, windowed
@@ -12,7 +13,6 @@ from monitor_tasks.pages.numbers import NOTHING, number, sentence, text
 from monitor_tasks.pages.shown import shown
 from monitor_tasks.pages.words import MARKS, STATUSES, Told, told
 from monitor_tasks.report import Finding, Report, State
-from monitor_tasks.summary import Violated, WindowView
 from monitor_tasks.window import Window
 
 PICTURES = 24
