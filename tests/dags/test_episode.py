@@ -1,6 +1,7 @@
 """Episodes from their first violation to their end, through the real scheduler, which dies on the way.
 
-The first is approved, the second rejected, and of the third nobody says anything until its time is over.
+The first is approved, the second rejected, and of the third nobody says anything until its time is over: then somebody
+clears the question, and agrees.
 """
 
 import json
@@ -49,10 +50,10 @@ def airflow(tmp_path: Path) -> Iterator[LocalAirflow]:
         yield running
 
 
-def ask_a_person(bundle: Path, timeout: str) -> None:
+def ask_a_person(bundle: Path, timeout: str, trains: str = "better") -> None:
     """Lets the endpoint ask somebody before it retrains, and wait for so long."""
     asks = ENDPOINT.replace("retraining: {", f"retraining: {{approval: {{timeout: {timeout}}}, ")
-    (bundle / "endpoints/tiny.yaml").write_text(asks)
+    (bundle / "endpoints/tiny.yaml").write_text(asks.replace("trained:better", f"trained:{trains}"))
 
 
 def until(found: Callable[[], object], what: str) -> None:
@@ -100,6 +101,13 @@ def test_from_the_first_violation_to_a_promoted_model_and_a_closed_episode(
     assert [(one.outcome, one.because) for one in told] == [("refused", "not approved")] * 2
     assert (told[0].by, told[1].by) == (answered_by(airflow, REJECTED), "nobody, in time")
 
+    ask_a_person(tmp_path / "dags", "PT1H", trains="same")  # as the first model, which is right again
+    cleared = {"dag_run_id": f"retrain__tiny__{UNANSWERED}", "task_ids": ["approve"], "include_downstream": True}
+    airflow.post(f"/dags/{RETRAINING}/clearTaskInstances", {**cleared, "dry_run": False, "only_failed": False})
+    until(lambda: is_answered(airflow, UNANSWERED, airflow.approve), "the second answer")
+    assert [one.outcome for one in records(site(home), UNANSWERED)][1:] == ["refused", *["passed"] * 4]
+    assert promoting.moves(site(home))[-1].episode == UNANSWERED
+
 
 def answered_by(airflow: LocalAirflow, episode: str) -> str:
     """Who Airflow says has answered."""
@@ -108,18 +116,20 @@ def answered_by(airflow: LocalAirflow, episode: str) -> str:
     return name
 
 
+def is_answered(airflow: LocalAirflow, episode: str, answer: Callable[[], None]) -> bool:
+    """Answers whatever is asked; whether the retraining of an episode is over."""
+    answer()
+    return airflow.states(RETRAINING)[f"retrain__tiny__{episode}"] in ("success", "failed")
+
+
 def is_stopped(airflow: LocalAirflow, home: Path, episode: str, hour: int, answer: Callable[[], None]) -> None:
     """The world turns back: an episode is handed over whose question is answered, and nothing comes of it."""
     write_hour(home, hour, False, Random(hour), large_ones_but_in_a)
     run(airflow, HOURS[hour])
     assert (verdict(home, HOURS[hour]).action, verdict(home, HOURS[hour]).episode) == ("retrain", episode)
 
-    def is_over() -> bool:
-        answer()
-        return airflow.states(RETRAINING)[name] in ("success", "failed")
-
-    until(is_over, name := f"retrain__tiny__{episode}")
-    assert airflow.boxes(RETRAINING, name) == {
+    until(lambda: is_answered(airflow, episode, answer), f"the end of {episode}")
+    assert airflow.boxes(RETRAINING, f"retrain__tiny__{episode}") == {
         **dict.fromkeys(("check_evidence", "approve"), "success"),
         **dict.fromkeys(("train", "compare", "promote"), "skipped"),
     }
@@ -149,11 +159,7 @@ def is_approved(airflow: LocalAirflow, home: Path, capsys: pytest.CaptureFixture
     assert promoting.moves(place) == [], "nobody has said yes"
     assert [one.gate for one in records(place, EPISODE)] == [Gate.CHECK_EVIDENCE]
 
-    def is_over() -> bool:
-        airflow.approve()
-        return airflow.states(RETRAINING)[RUN] in ("success", "failed")
-
-    until(is_over, RUN)
+    until(lambda: is_answered(airflow, EPISODE, airflow.approve), RUN)
     assert airflow.states(RETRAINING) == {RUN: "success"}
     assert [(one.gate, one.outcome) for one in records(place, EPISODE)] == [(gate, "passed") for gate in Gate]
     assert json.loads(place.store.get(promoting.alias_key(place)))["episode"] == EPISODE
