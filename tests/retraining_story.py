@@ -17,7 +17,7 @@ from monitor_tasks.verdict import Permission, Verdict
 from monitor_tasks.window import Window, parse_time
 
 START = parse_time("2026-01-01T00:00:00Z")
-HOURS = [Window(START.replace(hour=hour), START.replace(hour=hour + 1)) for hour in range(8)]
+HOURS = [Window(START.replace(hour=hour), START.replace(hour=hour + 1)) for hour in range(6)]
 ROWS = 300
 ALLOWED = Permission(retraining=True)
 EPISODE = "000001"

@@ -18,7 +18,7 @@ from monitor_tasks import promoting
 from monitor_tasks.evidence import records
 from monitor_tasks.gates import Gate
 from monitor_tasks.verdict import Verdict
-from monitor_tasks.window import Window
+from monitor_tasks.window import HOUR, Window
 from tests.retraining_story import ENDPOINT, EPISODE, HOURS, large_ones_but_in_a, site, write, write_hour
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,8 +125,9 @@ def is_answered(airflow: LocalAirflow, episode: str, answer: Callable[[], None])
 def is_stopped(airflow: LocalAirflow, home: Path, episode: str, hour: int, answer: Callable[[], None]) -> None:
     """The world turns back: an episode is handed over whose question is answered, and nothing comes of it."""
     write_hour(home, hour, False, Random(hour), large_ones_but_in_a)
-    run(airflow, HOURS[hour])
-    assert (verdict(home, HOURS[hour]).action, verdict(home, HOURS[hour]).episode) == ("retrain", episode)
+    window = Window(HOURS[0].start + hour * HOUR, HOURS[0].end + hour * HOUR)
+    run(airflow, window)
+    assert (verdict(home, window).action, verdict(home, window).episode) == ("retrain", episode)
 
     until(lambda: is_answered(airflow, episode, answer), f"the end of {episode}")
     assert airflow.boxes(RETRAINING, f"retrain__tiny__{episode}") == {
