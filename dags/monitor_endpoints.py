@@ -13,19 +13,19 @@ Only addresses travel between the tasks. A task says whether a check ran; violat
 
 import logging
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from monitor_connections import lineage, options, site
+from monitor_connections import site
+from monitor_emitting import emits, send_out, verdicts
 from monitor_notifiers import send
 
 from monitor_tasks import sending, tasks
-from monitor_tasks.endpoint import Emit, Endpoint
+from monitor_tasks.endpoint import Endpoint
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.site import load_endpoints, share_of
 from monitor_tasks.window import Window
@@ -166,22 +166,16 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
 BOXES = {"retrain": "trigger_retraining", "alert": "alert", "rest": "rest"}
 
 
-def emits(endpoint: Endpoint) -> bool:
-    """Whether anything goes out of every window."""
-    return endpoint.emit != Emit()
-
-
 def emitting(endpoint: Endpoint) -> Any:
     """The box that sends a window's numbers and its verdict to other systems, and lets an asset know."""
-    verdicts = Asset(f"monitor__{endpoint.endpoint_name}", uri=f"x-monitor-tasks://{endpoint.endpoint_name}/verdict")
+    asset = verdicts(endpoint)
 
-    @task(outlets=[verdicts] if endpoint.emit.asset else [])
+    @task(outlets=[asset] if endpoint.emit.asset else [])
     def emit_metrics(*, outlet_events: Any = None) -> None:
         place, asked = site(endpoint), window(endpoint)
         if endpoint.emit.asset:
-            outlet_events[verdicts].extra = sending.event_of(place, sending.judged(place, asked))
-        for note in sending.emit(place, asked, partial(options, endpoint), lineage(endpoint)):
-            log.warning("%s", note)
+            outlet_events[asset].extra = sending.event_of(place, sending.judged(place, asked))
+        send_out(endpoint, [asked])
 
     return emit_metrics()
 

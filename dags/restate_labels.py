@@ -2,22 +2,24 @@
 
     meet_labels --> restate_windows -+-> trigger_retraining -+-> settle_labels
                                      +-> alert --------------+
+                                     +-> emit_metrics -------+
 
 ``meet_labels`` finds the windows that labels have reached since the last time; without any, the rest is skipped.
 Until ``settle_labels`` has run, the next run is told of the same windows again. A window that could not be judged
 holds up no other: ``settle_labels`` fails with its name, and the next run is told of it again. Only addresses and ids
-travel. ``alert`` also sends the new numbers of the windows wherever ``emit`` says.
+travel. Without anything to emit there is no emit_metrics.
 """
 
 import logging
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import (
     DAG,
     Asset,
+    AssetAlias,
     AssetOrTimeSchedule,
     CronDataIntervalTimetable,
     Param,
@@ -26,7 +28,8 @@ from airflow.sdk import (
     task,
 )
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from monitor_connections import lineage, options, site
+from monitor_connections import site
+from monitor_emitting import emits, send_out, verdicts
 from monitor_notifiers import send
 
 from monitor_tasks import restating, sending, tasks
@@ -37,17 +40,6 @@ from monitor_tasks.window import Window
 
 ENDPOINTS = Path(__file__).parent / "endpoints"
 log = logging.getLogger(__name__)
-
-
-def send_out(endpoint: Endpoint, windows: list[Window]) -> None:
-    """Messages that wait, and the new numbers of windows; a receiver that is down holds up neither."""
-    place = site(endpoint)
-    try:
-        sending.deliver(place, send)
-    finally:
-        for window in windows:
-            for note in sending.emit(place, window, partial(options, endpoint), lineage(endpoint)):
-                log.warning("%s", note)
 
 
 def when(endpoint: Endpoint) -> CronDataIntervalTimetable | AssetOrTimeSchedule | list[Asset] | None:
@@ -107,13 +99,6 @@ def labels_dag(endpoint: Endpoint) -> DAG:
                 if one.action == "retrain"
             ]
 
-        @task
-        def alert() -> None:
-            ti = get_current_context()["ti"]
-            for text in ti.xcom_pull("restate_windows", key="alerts"):
-                log.warning("%s", text)
-            send_out(endpoint, [Window.parse(one) for one in ti.xcom_pull("restate_windows", key="windows")])
-
         @task(trigger_rule="none_failed")
         def settle_labels(plan: str | None) -> None:
             if plan:
@@ -128,8 +113,10 @@ def labels_dag(endpoint: Endpoint) -> DAG:
             logical_date=None,
             skip_when_already_exists=True,
         ).expand_kwargs(asked)
-        asked >> alert() >> (settled := settle_labels(plan))
+        asked >> alerting(endpoint) >> (settled := settle_labels(plan))
         handed_over >> settled
+        if emits(endpoint):
+            asked >> emitting(endpoint) >> settled
     dag.params["allow_retraining"] = Param(  # last, or each task copies the form
         None,
         type=["null", "boolean"],
@@ -137,6 +124,35 @@ def labels_dag(endpoint: Endpoint) -> DAG:
         description="Empty: as the endpoint's configuration says, and never in a backfill",
     )
     return dag
+
+
+def alerting(endpoint: Endpoint) -> Any:
+    """The box that sends what waits to be told."""
+
+    @task
+    def alert() -> None:
+        for text in get_current_context()["ti"].xcom_pull("restate_windows", key="alerts"):
+            log.warning("%s", text)
+        if endpoint.alerts:
+            sending.deliver(site(endpoint), send)
+
+    return alert()
+
+
+def emitting(endpoint: Endpoint) -> Any:
+    """The box that sends the new numbers and verdicts of the windows; an alias takes several events of one task."""
+    alias = AssetAlias(f"restated__{endpoint.endpoint_name}")
+
+    @task(outlets=[alias] if endpoint.emit.asset else [])
+    def emit_metrics(*, outlet_events: Any = None) -> None:
+        place, asked = site(endpoint), get_current_context()["ti"].xcom_pull("restate_windows", key="windows")
+        windows = [Window.parse(one) for one in asked]
+        for window in windows if endpoint.emit.asset else []:
+            told = sending.event_of(place, sending.judged(place, window))
+            outlet_events[alias].add(verdicts(endpoint), extra=told)
+        send_out(endpoint, windows)
+
+    return emit_metrics()
 
 
 def settle(endpoint: Endpoint, plan: str, failed: dict[str, str]) -> None:

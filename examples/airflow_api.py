@@ -50,13 +50,25 @@ class AirflowApi:
 
     def approve(self) -> None:
         """Says yes to whatever is asked, as a person would on Airflow's page; who is asked again says it again."""
-        for question in self.questions():
-            self.answer(question, "Approve")
+        self._answer_all("Approve")
+
+    def reject(self) -> None:
+        """Says no to whatever is asked."""
+        self._answer_all("Reject")
 
     def states(self, dag_id: str) -> dict[str, str]:
         """The state of every run of a DAG by the run's id."""
         runs = self.get(f"/dags/{dag_id}/dagRuns", limit=100)["dag_runs"]
         return {run["dag_run_id"]: run["state"] for run in runs}
+
+    def boxes(self, dag_id: str, run: str) -> dict[str, str]:
+        """The state of every task of a run by the task's id."""
+        tasks = self.get(f"/dags/{dag_id}/dagRuns/{run}/taskInstances")["task_instances"]
+        return {task["task_id"]: task["state"] for task in tasks}
+
+    def _answer_all(self, option: str) -> None:
+        for question in self.questions():
+            self.answer(question, option)
 
     def _ask(self, method: str, path: str, **how: Any) -> Any:
         if "Authorization" not in self._client.headers:

@@ -88,7 +88,7 @@ def truth(amount: str, turned: bool, random: Random) -> int:
     return int(((float(amount) >= 50) is not turned) is not (random.random() < 0.02))
 
 
-def captured(hour: int, number: int, amount: str, region: str, score: float) -> str:
+def captured(hour: int, number: int, amount: str, region: str, score: float | str) -> str:
     sides = {"endpointInput": ("INPUT", f"{amount},{region}"), "endpointOutput": ("OUTPUT", str(score))}
     data = {side: {"observedContentType": "text/csv", "mode": mode, "data": text, "encoding": "CSV"}
             for side, (mode, text) in sides.items()}  # fmt: skip
@@ -97,7 +97,7 @@ def captured(hour: int, number: int, amount: str, region: str, score: float) -> 
     return json.dumps({"captureData": data, "eventMetadata": metadata, "eventVersion": "0"})
 
 
-def labelled(hour: int, number: int, label: int) -> str:
+def labelled(hour: int, number: int, label: float | str) -> str:
     truth_ = {"data": str(label), "encoding": "CSV"}
     return json.dumps({"groundTruthData": truth_, "eventMetadata": {"eventId": f"event-{hour}-{number}"}})
 

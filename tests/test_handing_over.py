@@ -18,6 +18,9 @@ from tests.retraining_story import ALLOWED, HOURS, Killed, judge, killing, repor
 ASKING, BESIDE, LATE = HOURS[2], HOURS[3], HOURS[1]
 REFUSED = Permission(retraining=False, because="this run was not allowed to")
 Reports = dict[str, str]
+ROOT = Path(__file__).resolve().parents[1]
+WRITES = 7
+"""What ``choose_action`` writes to hand an episode over."""
 
 
 class Airflow:
@@ -156,7 +159,7 @@ SCENARIOS = [
 def test_an_episode_is_handed_over_exactly_once(
     copies: Callable[[str], Story], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = list[str]()
+    lines, counts = list[str](), list[int]()
     for scenario in SCENARIOS:
         story = copies(scenario.__name__)
         injected = scenario(story)
@@ -165,9 +168,14 @@ def test_an_episode_is_handed_over_exactly_once(
         assert window in {str(ASKING), str(BESIDE)}
         evidence = list((Path(story.place.endpoint.root) / "tiny/episodes").glob("*/retrain.json"))
         assert len(evidence) == 1, scenario.__name__
+        counts.append(injected)
         lines.append(f"{scenario.__name__}: {injected} injected, 1 handed over, 0 lost, 0 twice")
     with capsys.disabled():
         print("\n" + "\n".join(lines))  # noqa: T201
+    table = (ROOT / "docs/retraining.md").read_text().partition("| injected |")[2].partition("\n\n")[0]
+    assert [int(line.split("|")[2]) for line in table.splitlines()[2:]] == [WRITES, *counts], "the page tells these"
+    reliability = (ROOT / "docs/reliability.md").read_text()
+    assert f"(retraining.md#exactly-once)) | disk | {WRITES + sum(counts)} injected, " in reliability
 
 
 def test_killed_at_any_write_the_next_try_hands_over_once(
@@ -190,7 +198,7 @@ def test_killed_at_any_write_the_next_try_hands_over_once(
         assert tree(Path(story.place.endpoint.root)) == unharmed
     with capsys.disabled():
         print(f"\n{at - 1} injected, {at - 1} survived, 0 lost: {', '.join(keys)}")  # noqa: T201
-    assert at - 1 == len(keys) == 7
+    assert at - 1 == len(keys) == WRITES
 
 
 def test_the_next_episode_is_handed_over_for_itself(tmp_path: Path) -> None:

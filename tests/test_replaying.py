@@ -244,6 +244,17 @@ def test_a_rule_for_a_monitor_that_does_not_watch_is_one_clear_error() -> None:
         site("memory://none", "policy: {rules: [{monitor: biass}]}\n")
 
 
+def test_a_rule_that_names_no_constraint_is_warned_of_and_the_window_is_judged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rules = "policy: {rules: [{metric: drift_kss, severity: low}, {subject: income, severity: medium}]}\n"
+    place = site("memory://nameless", rules)
+    assert run(place, hours(1)[0], 0.3).severity == "high"
+    assert [one.getMessage() for one in caplog.records] == [
+        "history: policy.rules.0: metric: drift_kss: names no constraint of these reports; did you mean drift_ks?"
+    ]
+
+
 def test_the_policies_of_the_documents_are_policies(repository: Path) -> None:
     (said,) = re.findall(r"```yaml\n(policy:.*?)```", (repository / "docs/policy.md").read_text(), re.DOTALL)
     known = site("memory://none", said).endpoint.policy

@@ -4,26 +4,33 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from examples.loan_scoring.simulate import simulate
 from examples.loan_scoring.story import EIGHT, HEALTHY, Chapter
 from monitor_tasks import sending, tasks
 from monitor_tasks.endpoint import Target
+from monitor_tasks.io import emit as outside
 from monitor_tasks.io.executions import digest
 from monitor_tasks.message import Message
 from monitor_tasks.monitors.settings import MONITORS
-from monitor_tasks.report import State
+from monitor_tasks.report import State, Status
 from monitor_tasks.sagemaker.cloudwatch import Source, namespace
 from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.value import UserError
-from monitor_tasks.verdict import Permission
+from monitor_tasks.verdict import Action, Permission, Verdict
 from monitor_tasks.window import Window, format_time, parse_time
+from tests.io.faulty import FaultyProxy
+from tests.retraining_story import Killed
 
 ROOT = Path(__file__).resolve().parents[1]
 YAML = (ROOT / "dags/endpoints/loan-scoring.yaml").read_text()
@@ -31,6 +38,8 @@ START = parse_time("2026-01-01T00:00:00Z")
 HOURS = [Window(START.replace(hour=hour), START.replace(hour=hour + 1)) for hour in range(4)]
 FIRST, BROKEN, EMPTY, AFTER = HOURS
 STORY = [*EIGHT[:3], Chapter("healthy again", 3, HEALTHY)]
+REFUSED = ["slow down"] * 6
+"""So often a request is tried before it has failed."""
 NO_RETRAINING = Permission(retraining=False, because="a test")
 THREE = """
 alerts:
@@ -38,6 +47,14 @@ alerts:
   - {kind: pagerduty, conn_id: on-call, severities: [high], owner: risk-team}
   - {kind: email, conn_id: mail, to: data@example.com, owner: data-team}
 """
+TOLD = """
+endpoint_name: e
+root: memory://events-{root}
+capture: {{address: capture}}
+monitors: {{data_quality: {{}}}}
+emit: {{eventbridge: default}}
+"""
+ROOMS = count()
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +265,52 @@ def test_cloudwatch_has_every_monitors_numbers_once(
     ]
 
 
+def test_a_request_that_was_confirmed_is_not_counted_again(
+    home: Path, aws: Callable[[str], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On every try the second request fails for good; what was confirmed before it is counted once all the same."""
+    monkeypatch.setattr(sending, "now", lambda: AFTER.end)
+    monkeypatch.setattr(outside, "BATCH", 9)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    place, tries = site(home, "\nemit: {cloudwatch: true}"), 0
+    with FaultyProxy(aws("")["endpoint_url"]) as proxy:
+        proxy.next = ["", *REFUSED]
+        while not is_sent(place, lambda _: {**aws(""), "endpoint_url": proxy.address}):
+            tries += 1
+            proxy.next = ["", *REFUSED]
+    assert (tries, proxy.injected["slow down"]) == (3, 3 * len(REFUSED))
+    counts = counted(aws, FIRST)
+    columns = json.loads((home / "artifacts/loan-scoring/data_quality/2026/01/01/01/statistics.json").read_bytes())
+    sets = {
+        f"feature_data_{one['name']}": one["numerical_statistics"]["common"]["num_present"]
+        for one in columns["features"] if "numerical_statistics" in one
+    }  # fmt: skip
+    assert len(counts) > 9 * tries
+    assert {name: count for name, count in counts.items() if count != 1} == sets
+
+
+def is_sent(place: Site, options: Callable[[str], dict[str, str]]) -> bool:
+    try:
+        sending.emit(place, FIRST, options)
+    except UserError:
+        return False
+    return True
+
+
+def counted(options: Callable[[str], dict[str, str]], window: Window) -> dict[str, float]:
+    """How many samples CloudWatch has of every metric at the end of a window."""
+    client, found = boto3.client("cloudwatch", **options("")), dict[str, float]()
+    for space in (namespace(name, Source("", "", "")) for name in MONITORS):
+        for one in published(options, space):
+            told = client.get_metric_statistics(
+                Namespace=space, MetricName=one["MetricName"], Dimensions=one["Dimensions"], Period=3600,
+                StartTime=window.end, EndTime=window.end + timedelta(hours=1), Statistics=["SampleCount"],
+            )["Datapoints"]  # fmt: skip
+            if told:
+                found[one["MetricName"] if "data" in space else f"{space} {one}"] = told[0]["SampleCount"]
+    return found
+
+
 def test_the_alarms_of_the_documentation_watch_what_is_published(
     home: Path, aws: Callable[[str], dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +348,92 @@ def test_an_event_of_every_verdict_reaches_the_bus(home: Path, aws: Callable[[st
     )
     assert [one["subject"] for one in detail["violations"]] == ["debt_to_income", "home_ownership"]
     assert (detail["violation_count"], detail["since"]) == (2, format_time(BROKEN.start))
+
+
+class Bus:
+    """Takes events, but for moods: it refuses, or the process ends before or after it has taken one."""
+
+    def __init__(self, moods: list[str]) -> None:
+        self.moods, self.got = iter(moods), list[dict[str, Any]]()
+
+    def __call__(self, _: Any, bus: str, kind: str, detail: dict[str, Any]) -> None:
+        mood = next(self.moods, "works")
+        if mood == "refuses":
+            raise UserError(f"{bus}: no")
+        if mood == "dies before":
+            raise Killed
+        self.got.append(detail)
+        if mood == "dies after":
+            raise Killed
+
+
+@settings(max_examples=12)
+@given(
+    st.lists(st.tuples(st.sampled_from(["judge", "restate", "emit"]), st.integers(0, 1)), max_size=8),
+    st.lists(st.sampled_from(["works", "refuses", "dies before", "dies after"]), max_size=8),
+)
+def test_every_verdict_is_told_at_least_once_and_by_one_key(steps: list[tuple[str, int]], moods: list[str]) -> None:
+    """Judged, run again, restated and told in any order, with faults between: the first time and every later one."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(outside, "put_event", bus := Bus(moods))
+        place, known = Site(load_endpoint("e.yaml", TOLD.format(root=next(ROOMS)), "/")), dict[Window, int]()
+        for step, number in steps:
+            window = HOURS[number]
+            known[window] = known.get(window, 0) + (step == "restate" or window not in known)
+            decided(place, window, known[window])
+            if step == "emit":
+                told(place, window)
+        for window in known:
+            while not told(place, window):
+                """The next try."""
+        newest = {str(window): f"e/{window}/{sending.judged(place, window).revision}" for window in known}
+        assert {one["window"]: one["key"] for one in bus.got} == newest, "the last that was heard of each is its newest"
+        different = {one["key"]: one for one in bus.got}
+        assert all(one == different[one["key"]] for one in bus.got)
+        assert len(bus.got) - len(different) <= moods.count("dies after")
+
+
+def test_what_a_bus_that_was_down_missed_comes_with_a_later_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Site(load_endpoint("e.yaml", TOLD.format(root=next(ROOMS)), "/"))
+    monkeypatch.setattr(outside, "put_event", bus := Bus(["refuses"] * 3))
+    monkeypatch.setattr(sending, "now", lambda: AFTER.end)
+    for window in HOURS:
+        decided(place, window, 1)
+        assert told(place, window) is (window == AFTER)
+    assert [one["window"] for one in bus.got] == [str(one) for one in (AFTER, FIRST, BROKEN, EMPTY)]
+    assert place.store.entries("e/emitted/waiting") == []
+
+
+def test_what_can_never_be_sent_holds_up_no_other_window_and_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Site(load_endpoint("e.yaml", TOLD.format(root=next(ROOMS)), "/"))
+    monkeypatch.setattr(outside, "put_event", Bus(["refuses"]))
+    decided(place, FIRST, 1)
+    assert not told(place, FIRST)
+    for entry in place.store.entries("e/verdict"):
+        place.store.delete(entry.key)  # as if somebody had removed it
+    decided(place, AFTER, 1)
+    for hours, left in ((1, 1), (24 * 14, 0)):
+        monkeypatch.setattr(sending, "now", lambda hours=hours: AFTER.end + timedelta(hours=hours))
+        (note,) = sending.emit(place, AFTER, lambda _: {})
+        assert note == f"{FIRST}: not sent yet: e: {FIRST} has no verdict; run the window first"
+        assert len(place.store.entries("e/emitted/waiting")) == left
+
+
+def decided(place: Site, window: Window, number: int) -> None:
+    """The verdict of a window; one with another number is another revision."""
+    verdict = Verdict(
+        endpoint=place.name, window=str(window), action=Action.REST, because=f"{number}", status=Status.COMPLETED
+    )
+    place.execution("verdict", window, {"number": f"{number}"}).commit({"verdict.json": verdict.to_json()})
+
+
+def told(place: Site, window: Window) -> bool:
+    """Whether a window was sent, by a process that may be killed."""
+    try:
+        sending.emit(place, window, lambda _: {})
+    except (UserError, Killed):
+        return False
+    return True
 
 
 def test_what_cannot_be_sent_is_one_error_and_the_rest_is_sent(home: Path) -> None:

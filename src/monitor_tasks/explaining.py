@@ -21,6 +21,7 @@ from monitor_tasks.io.models import (
     read_model,
 )
 from monitor_tasks.io.store import Credentials
+from monitor_tasks.monitors.model_quality.answers import Answers
 from monitor_tasks.monitors.settings import AttributionSettings, PredictorSettings
 from monitor_tasks.profiles.sample import SampleProfile
 from monitor_tasks.tables.explained import How, explain, predicted
@@ -89,9 +90,9 @@ def explained(
     return found
 
 
-def answered(rows: pa.Table, model: Located, features: tuple[str, ...], predictor: PredictorSettings) -> list[Any]:
-    """What the model answers for each row, in their order; None for a row that it refuses."""
-    return list(_asked(rows, model, features, predictor, None)["answer"].to_pylist())
+def answered(rows: pa.Table, model: Located, features: tuple[str, ...], predictor: PredictorSettings) -> Answers:
+    """What the model answers for each row, in their order."""
+    return Answers.of(_asked(rows, model, features, predictor, None), predictor.label_headers)
 
 
 def known_of(profile: Any) -> Known:
@@ -142,10 +143,7 @@ def apart(told: bytes, content: bytes, rows: bytes) -> bytes:
 
 
 def _work(rows: pa.Table, model: Any, features: tuple[str, ...], how: How | None) -> pa.Table:
-    if how:
-        return explain(rows, model, features, how)
-    answers = predicted(rows, model, features)
-    return pa.table({"answer": pa.array(answers, from_pandas=True)})
+    return explain(rows, model, features, how) if how else predicted(rows, model, features)
 
 
 def _to_bytes(table: pa.Table) -> bytes:

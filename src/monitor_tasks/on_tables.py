@@ -220,11 +220,3 @@ def learning_half(rows: pa.Table) -> tuple[bytes, pa.Table]:
     """Half of the rows as a file to learn from, and the other half to judge by what was learned."""
     learned, held = halves(rows)
     return table_bytes(learned), held
-
-
-def rescored(rows: pa.Table, answers: Sequence[float | None], outputs: tuple[str, ...]) -> pa.Table:
-    """The rows with the first output replaced by what another model predicts for them."""
-    if not outputs or outputs[0] not in rows.column_names:
-        raise UserError("capture.output_names is not set: it must name the column of the model's prediction")
-    texts = pa.array([None if value is None else repr(value) for value in answers], pa.string())
-    return rows.set_column(rows.column_names.index(outputs[0]), outputs[0], texts)

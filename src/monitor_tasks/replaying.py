@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from difflib import get_close_matches
 from functools import cache, partial
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -15,14 +14,12 @@ from monitor_tasks.remembered import Remembered
 from monitor_tasks.report import Report, State, Status, judge
 from monitor_tasks.site import Site
 from monitor_tasks.timeline import Assessed, fold, handed_over_once
-from monitor_tasks.troubles import names
+from monitor_tasks.troubles import Key, is_named, nameless, rules_in
 from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Action, Permission, Verdict
 from monitor_tasks.window import Window
 
 T = TypeVar("T")
-Key: TypeAlias = tuple[str, str, str, str, Any]
-"""A constraint's monitor, check, metric, subject and cause."""
 READERS = 16
 JUDGED = (State.KEPT, State.BROKEN)
 
@@ -120,12 +117,6 @@ def _done(site: Site, window: Window) -> Action | None:
         return None
 
 
-def is_named(one: Named, key: Key) -> bool:
-    """Whether patterns name a stored constraint."""
-    monitor, check, metric, subject, cause = key
-    return names(one, monitor, Constraint(check=check, metric=metric, subject=subject, cause=cause))
-
-
 def judged_again(raw: Raw, bound_of: Callable[[Key], Bound | None], known: set[Key]) -> Report:
     """A stored report under other bounds, thinned: of findings that are no violations one of a state.
 
@@ -157,12 +148,6 @@ def check_names(policy: Policy, bounds: Sequence[Bound], known: Set[Key]) -> Non
     Raises:
         UserError: it names the pattern, and what comes close to it.
     """
-    places: list[tuple[str, Named]] = [(f"bounds.{place}", one) for place, one in enumerate(bounds)]
-    places += [(f"policy.rules.{place}", one) for place, one in enumerate(policy.rules)]
-    for place, one in places:
-        if known and not any(is_named(one, key) for key in known):
-            words = {word for key in known for word in key[:4]}
-            said = [getattr(one, name) for name in ("monitor", "check", "metric", "subject")]
-            close = [near for word in said if word not in words for near in get_close_matches(word, words, 1)]
-            hint = f"did you mean {close[0]}?" if close else "look the names up in a report.json"
-            raise UserError(f"{place}: {one}: names no constraint of these reports; {hint}")
+    asked: dict[str, Named] = {f"bounds.{place}": one for place, one in enumerate(bounds)}
+    if told := next(nameless({**asked, **rules_in(policy)}, known), ""):
+        raise UserError(told)

@@ -146,7 +146,7 @@ def _enough(asked: Asked) -> Answer:
             f"{site.name}: nothing says how to retrain; name retraining.train, a function such as "
             "package.module:train, or retraining.training_job, or retraining.pipeline"
         )
-    training.answer_column(site)
+    training.judged_by(site)
     windows = asked.materials()
     rows, labels = (sum(one[what] for one in windows) for what in ("rows", "labels"))
     is_enough = rows >= settings.minimum_rows and labels >= settings.minimum_labels
@@ -164,7 +164,8 @@ def _compared(asked: Asked) -> Answer:
     """The challenger's answers to the held requests beside the champion's, as they were captured."""
     from monitor_tasks.comparing import compare_answers
     from monitor_tasks.explaining import answered
-    from monitor_tasks.on_tables import concatenated, learning_half, rescored
+    from monitor_tasks.monitors.model_quality.answers import rescored
+    from monitor_tasks.on_tables import concatenated, learning_half
     from monitor_tasks.pages.compared import basis_of, verdict_of
     from monitor_tasks.tables.files import table_bytes
 
@@ -175,7 +176,7 @@ def _compared(asked: Asked) -> Answer:
     predictor = getattr(site.endpoint.configured().get("attribution"), "predictor", PredictorSettings())
     rows = concatenated(list(held.values()))
     answers = answered(rows, loaded(site, card), expected_columns(site, card), predictor)
-    rows = rescored(rows, answers, (training.answer_column(site),))
+    rows = rescored(rows, training.judged_by(site), answers)
     key = f"{asked.folder}/answered.parquet"
     site.store.put(key, table_bytes(rows))
     place, pairs = 0, []

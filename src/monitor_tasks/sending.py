@@ -4,6 +4,7 @@ Both may be run again: what was confirmed is never sent a second time, and what 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple
 from monitor_tasks.endpoint import Target
 from monitor_tasks.io import emit as outside
 from monitor_tasks.io import notify
-from monitor_tasks.io.executions import digest, newest, read_artifact, read_manifest
+from monitor_tasks.io.executions import digest, newest, place_of, read_artifact, read_manifest
 from monitor_tasks.io.lineage import Traced, send_findings
+from monitor_tasks.io.store import Missing
 from monitor_tasks.message import Message, Routing, is_for
 from monitor_tasks.policy import Severity
 from monitor_tasks.report import Report, Status
@@ -24,7 +26,7 @@ from monitor_tasks.window import Window, format_time, now
 TOLD = (Action.ALERT, Action.RETRAIN)
 """What somebody is told of."""
 OLDEST = timedelta(days=14)
-"""CloudWatch takes no metrics that are older."""
+"""CloudWatch takes no metrics that are older, and what could not be sent for so long is given up."""
 CLOUDWATCH = ("data_quality", "model_quality", "bias", "attribution")
 """The monitors whose numbers have names in CloudWatch."""
 WITH_SCRIPTS = ("data_quality", "model_quality")
@@ -93,7 +95,9 @@ def deliver(site: Site, send: Send) -> None:
 
 
 def emit(site: Site, window: Window, options: Options, lineage: Any = None) -> list[str]:
-    """Sends a window's numbers and its verdict wherever the configuration says; what was sent before is left out.
+    """Sends a window's numbers and its verdict wherever the configuration says, and after them what others left.
+
+    What was sent before is left out; what cannot be sent is noted, and every later run tries it again for two weeks.
 
     Args:
         site: The endpoint.
@@ -102,14 +106,44 @@ def emit(site: Site, window: Window, options: Options, lineage: Any = None) -> l
         lineage: A client of OpenLineage, where that is asked for.
 
     Returns:
-        What a person should know: a script that failed, metrics that are too old.
+        What a person should know: a script that failed, metrics that are too old, another window that still waits.
 
     Raises:
-        UserError: something could not be sent; the others were.
+        UserError: something of this window could not be sent; the others were.
     """
+    notes, failures = _sent(site, window, options, lineage)
+    waiting = f"{_waiting(site)}/{place_of(window, own=False).rpartition('/')[2]}"
+    if failures:
+        site.store.put(waiting, str(window).encode())
+        raise UserError(f"{site.name} {window}: not everything was sent: {'; '.join(failures)}")
+    site.store.delete(waiting)
+    return [*notes, *_caught_up(site, options, lineage)]
+
+
+def _caught_up(site: Site, options: Options, lineage: Any) -> Iterator[str]:
+    """Sends what earlier runs could not; what still fails is told, and given up after two weeks."""
+    for entry in site.store.entries(_waiting(site)):
+        with suppress(Missing):  # another run was quicker
+            window = Window.parse(site.store.get(entry.key).decode())
+            try:
+                notes, failures = _sent(site, window, options, lineage)
+            except UserError as error:
+                notes, failures = [], [str(error)]
+            yield from (*notes, *(f"{window}: not sent yet: {one}" for one in failures))
+            if not failures or now() - window.end > OLDEST:
+                site.store.delete(entry.key)
+
+
+def _waiting(site: Site) -> str:
+    """Where it is noted which windows were not sent whole."""
+    return f"{site.name}/emitted/waiting"
+
+
+def _sent(site: Site, window: Window, options: Options, lineage: Any) -> tuple[list[str], list[str]]:
+    """What a person should know of one window's sending, and what could not be sent."""
     notes, failures = list[str](), list[str]()
     for sink, revision, send in _sinks(site, judged(site, window), options, lineage):
-        receipt = f"{site.folder(f'emitted/{sink}', window)}/{revision}"
+        receipt = _receipt(site, window, sink, revision)
         if site.store.has(receipt):
             continue
         try:
@@ -119,9 +153,7 @@ def emit(site: Site, window: Window, options: Options, lineage: Any = None) -> l
         else:
             notes += [note] if note else []
             site.store.put(receipt, note.encode())
-    if failures:
-        raise UserError(f"{site.name} {window}: not everything was sent: {'; '.join(failures)}")
-    return notes
+    return notes, failures
 
 
 def _announce(site: Site, outbox: notify.Outbox, found: Judged, routing: Routing) -> None:
@@ -192,6 +224,11 @@ def _sinks(site: Site, found: Judged, options: Options, lineage: Any) -> Iterato
             yield "postprocess", f"{name}-{_revision(found, name)}", partial(_postprocess, site, found, name, script)
 
 
+def _receipt(site: Site, window: Window, sink: str, revision: str) -> str:
+    """Where it is noted that a revision was sent; what begins so, and goes on, is a part of it."""
+    return f"{site.folder(f'emitted/{sink}', window)}/{revision}"
+
+
 def _revision(found: Judged, name: str) -> str:
     return found.keys[name].split("/")[-2]
 
@@ -212,18 +249,23 @@ def _publish(site: Site, found: Judged, name: str, options: Options) -> str:
     switches = site.baseline_file(report.baseline, f"{name}/constraints.json") if name == "data_quality" else None
     text = read_artifact(site.store, found.keys[name], file)
     metrics = cloudwatch_metrics(name, report, text, source, switches)
-    outside.put_metrics(options("cloudwatch"), {namespace(name, source): metrics})
+    parts = outside.Receipts(site.store, _receipt(site, found.window, "cloudwatch", f"{name}-{_revision(found, name)}"))
+    outside.put_metrics(options("cloudwatch"), namespace(name, source), metrics, parts)
     return ""
 
 
 def event_of(site: Site, found: Judged) -> dict[str, Any]:
-    """A verdict as other systems are told of it: plain JSON of bounded size."""
+    """A verdict as other systems are told of it: plain JSON of bounded size.
+
+    The same verdict has the same key, however often it is told; one that a restatement made has another.
+    """
     from monitor_tasks.dialects import exit_message
 
     broken = [(name, one.constraint) for name, report in found.reports.items() for one in report.violations]
     routing = _routing(site, found)
     return {
         **found.verdict.model_dump(mode="json"),
+        "key": f"{site.name}/{found.window}/{found.revision}",
         "severity": routing.severity,
         "owner": routing.owner,
         "since": routing.since,

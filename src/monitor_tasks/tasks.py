@@ -1,6 +1,7 @@
 """The verbs of the DAGs: each reads, asks one pure question, and writes. Only addresses travel between them."""
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from monitor_tasks.io.executions import append, digest, read_artifact, read_mani
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.policy import Policy
 from monitor_tasks.remembered import Remembered
+from monitor_tasks.report import Report
 from monitor_tasks.site import Site, opened
 from monitor_tasks.staging import (
     awaiting,
@@ -30,9 +32,12 @@ from monitor_tasks.staging import (
     suggested_baseline,
 )
 from monitor_tasks.timeline import not_handed_over
+from monitor_tasks.troubles import nameless, rules_in
 from monitor_tasks.value import STORED
 from monitor_tasks.verdict import Action, Outcome, Permission, Verdict
 from monitor_tasks.window import Window
+
+log = logging.getLogger(__name__)
 
 
 def permission(endpoint: Endpoint, asked: bool | None, backfill: bool) -> Permission:
@@ -135,6 +140,7 @@ def choose_action(site: Site, window: Window, reports: Mapping[str, str], permis
     execution = site.execution("verdict", window, inputs | ({} if policy == Policy() else {"policy": hash_of(policy)}))
     if done := execution.committed():
         return Verdict.read(read_artifact(site.store, done, "verdict.json"), done)
+    _tell_of_nameless(site, found)
     known = Remembered(site, {window: found})
     assessed = known.assessed(window, permission)
     episodes = _episodes(site, window) if assessed.episode else []
@@ -154,6 +160,15 @@ def choose_action(site: Site, window: Window, reports: Mapping[str, str], permis
     )
     execution.commit({"verdict.json": verdict.to_json()}, shown=("verdict.json",))
     return verdict
+
+
+def _tell_of_nameless(site: Site, found: Mapping[str, Report]) -> None:
+    """Warns of rules that name nothing: a window is judged in any case, and some constraints come and go."""
+    if found.keys() == site.endpoint.configured().keys() and all(one.findings for one in found.values()):
+        each = ((name, one.constraint) for name, report in found.items() for one in report.findings)
+        known = {(name, one.check, one.metric, one.subject, one.cause) for name, one in each}
+        for text in nameless(rules_in(site.endpoint.policy), known):
+            log.warning("%s: %s", site.name, text)
 
 
 SHOWN = ("statistics.json", "constraints.json", "constraint_violations.json", "analysis.json")

@@ -10,6 +10,7 @@ from monitor_tasks.evidence import Asked
 from monitor_tasks.gates import Gate
 from monitor_tasks.io import store as storage
 from monitor_tasks.io.executions import digest
+from monitor_tasks.monitors.settings import BiasSettings, ModelQualitySettings
 from monitor_tasks.report import ModelCard
 from monitor_tasks.site import Site
 from monitor_tasks.value import UserError
@@ -75,25 +76,31 @@ def pipeline_parameters(asked: Asked) -> dict[str, str]:
     return parameters
 
 
-def answer_column(site: Site) -> str:
-    """The one captured column that a challenger's answers take the place of.
+def judged_by(site: Site) -> ModelQualitySettings:
+    """What a challenger is compared by: the metrics of model quality, which reads nothing but the model's answers.
 
     Raises:
-        UserError: model quality reads another one, or several, or does not watch the endpoint.
+        UserError: model quality does not watch the endpoint, or a column of answers is not captured as one.
     """
-    quality, outputs = site.endpoint.configured().get("model_quality"), site.endpoint.capture.output_names
-    if quality is None:
+    from monitor_tasks.monitors.model_quality.answers import answer_columns
+
+    known, outputs = site.endpoint.configured(), site.endpoint.capture.output_names
+    quality, bias = known.get("model_quality"), known.get("bias")
+    if not isinstance(quality, ModelQualitySettings):
         raise UserError(f"{site.name}: monitors.model_quality is not set; a challenger is compared by its metrics")
-    of_numbers = quality.problem_type == "Regression"
-    read = quality.inference_attribute if of_numbers else quality.probability_attribute
-    also = None if of_numbers else quality.inference_attribute or quality.problem_type == "MulticlassClassification"
-    if not outputs or read != outputs[0] or also:
+    replaced = answer_columns(quality)
+    if strange := next((name for name in replaced if name not in outputs), "" if replaced else "nothing"):
         raise UserError(
-            f"{site.name}: a challenger answers one number a row, which takes the place of the first of "
-            "capture.output_names; monitors.model_quality must read that column and no other: two classes as "
-            "probability_attribute, numbers as inference_attribute"
+            f"{site.name}: a challenger's answers take the place of those that were captured; monitors.model_quality "
+            f"reads {strange}, which is not among capture.output_names ({', '.join(outputs) or 'not set'})"
         )
-    return outputs[0]
+    read = bias.predicted_label if isinstance(bias, BiasSettings) else ""
+    if read in outputs and read not in replaced:
+        raise UserError(
+            f"{site.name}: monitors.bias reads {read}, which no challenger answers, as monitors.model_quality does not "
+            "read it; name it there as inference_attribute or probability_attribute"
+        )
+    return quality
 
 
 def _laid_out(asked: Asked) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Troubles: what windows may tell under a policy; each kind is a small fold that knows since when it is so."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import timedelta
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from statistics import median
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from monitor_tasks.baseline import Constraint
 from monitor_tasks.policy import Named, Policy, Severity, persistence
@@ -49,6 +50,8 @@ class Seen(NamedTuple):
         return Outcome.told(self.status, [one.constraint for _, one in self.counted])
 
 
+Key: TypeAlias = tuple[str, str, str, str, Any]
+"""A constraint's monitor, check, metric, subject and cause."""
 Look = Callable[[Window], Seen]
 """What is known of a window of the schedule."""
 
@@ -76,6 +79,28 @@ def names(rule: Named, monitor: str, constraint: Constraint) -> bool:
     )
     fits = (pattern == "*" or fnmatchcase(name, pattern) for name, pattern in pairs)
     return rule.cause in (None, constraint.cause) and all(fits)
+
+
+def is_named(one: Named, key: Key) -> bool:
+    """Whether patterns name a stored constraint."""
+    monitor, check, metric, subject, cause = key
+    return names(one, monitor, Constraint(check=check, metric=metric, subject=subject, cause=cause))
+
+
+def nameless(patterns: Mapping[str, Named], known: Set[Key]) -> Iterator[str]:
+    """Which patterns, each by its place in a policy, name none of the known constraints, and what comes close."""
+    for place, one in patterns.items():
+        if known and not any(is_named(one, key) for key in known):
+            words = {word for key in known for word in key[:4]}
+            said = [getattr(one, name) for name in ("monitor", "check", "metric", "subject")]
+            close = [near for word in said if word not in words for near in get_close_matches(word, words, 1)]
+            hint = f"did you mean {close[0]}?" if close else "look the names up in a report.json"
+            yield f"{place}: {one}: names no constraint of these reports; {hint}"
+
+
+def rules_in(policy: Policy) -> dict[str, Named]:
+    """The rules of a policy, each by its place."""
+    return {f"policy.rules.{place}": rule for place, rule in enumerate(policy.rules)}
 
 
 def effect(finding: Finding) -> float:

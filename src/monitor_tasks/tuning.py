@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from monitor_tasks.replaying import JUDGED, Key, Raw, read
+from monitor_tasks.replaying import JUDGED, Raw, read
 from monitor_tasks.site import Site
+from monitor_tasks.troubles import Key
 from monitor_tasks.window import Window
 
 ENOUGH = 20

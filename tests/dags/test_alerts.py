@@ -222,7 +222,8 @@ for hour in (2, 5):
         found = session.query(TaskInstance).filter_by(run_id=run.run_id).all()
         states.append({{one.task_id: str(one.state) for one in found}})
 with create_session() as session:
-    events = [one.extra for one in session.query(AssetEvent).order_by(AssetEvent.id)]
+    told = session.query(AssetEvent).filter_by(source_dag_id=dag.dag_id).order_by(AssetEvent.id)
+    events = [one.extra for one in told]
 print(json.dumps({{"states": states, "events": events,
     "after": sorted(dag.get_task("choose_action").downstream_task_ids)}}))
 """

@@ -203,7 +203,7 @@ def test_rows_that_the_model_refuses_are_counted() -> None:
     found = explain(table, picky, NUMBERS)
     assert missing
     assert (found.num_rows, metadata(found)["refused"]) == (ROWS - missing, str(missing))
-    answers = predicted(table, picky, NUMBERS)
+    answers = predicted(table, picky, NUMBERS)["0"].to_numpy()
     assert np.array_equal(np.isnan(answers), table["debt_to_income"].is_null().to_numpy())
     with pytest.raises(UserError, match=r"the model scores none of the .* rows: ValueError: "):
         explain(table.filter(table["debt_to_income"].is_null()), picky, NUMBERS)
@@ -221,7 +221,7 @@ def test_a_refusal_tells_no_cell() -> None:
 def test_predictions_keep_the_order_of_the_rows(pipeline: Pipeline) -> None:
     frame = people(BROKEN_FEATURE)
     assert np.array_equal(
-        predicted(captured(frame), pipeline, FEATURES), pipeline.predict_proba(frame[list(FEATURES)])[:, 1]
+        predicted(captured(frame), pipeline, FEATURES)["0"], pipeline.predict_proba(frame[list(FEATURES)])[:, 1]
     )
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
-from monitor_tasks.io.store import Credentials, Missing, open_object
+from monitor_tasks.io.content import digest
+from monitor_tasks.io.store import Credentials, Missing, Store, open_object
 from monitor_tasks.value import UserError
 
 BATCH = 500
@@ -24,16 +25,43 @@ sys.exit("it has no function postprocess_handler(); add it") if handler is None 
 """
 
 
-def put_metrics(options: Mapping[str, Any], metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Puts metrics into CloudWatch, namespace by namespace, in batches.
+class Receipts(NamedTuple):
+    """What was confirmed of several requests that are one message together, by the hash of each."""
+
+    store: Store
+    prefix: str
+    """What the receipts' keys begin with."""
+
+    def has(self, content: str) -> bool:
+        """Whether the request with this hash was confirmed."""
+        return self.store.has(f"{self.prefix}-{content}")
+
+    def note(self, content: str) -> None:
+        """Notes that it was."""
+        self.store.put(f"{self.prefix}-{content}", b"")
+
+
+def put_metrics(
+    options: Mapping[str, Any], namespace: str, metrics: Sequence[Mapping[str, Any]], receipts: Receipts
+) -> None:
+    """Puts metrics into CloudWatch in batches, each of which is sent until it was confirmed, and not again then.
+
+    Args:
+        options: What the client is made with.
+        namespace: Where the metrics stand.
+        metrics: The metrics, in an order that is the same every time.
+        receipts: Which batches were confirmed before; every further one is noted there.
 
     Raises:
-        UserError: CloudWatch cannot be reached, or takes them not.
+        UserError: CloudWatch cannot be reached, or takes them not; what was confirmed until then is noted.
     """
     with _client("cloudwatch", options) as client:
-        for namespace, data in metrics.items():
-            for start in range(0, len(data), BATCH):
-                client.put_metric_data(Namespace=namespace, MetricData=list(data[start : start + BATCH]))
+        for start in range(0, len(metrics), BATCH):
+            batch = list(metrics[start : start + BATCH])
+            content = digest(json.dumps([namespace, batch]).encode())
+            if not receipts.has(content):
+                client.put_metric_data(Namespace=namespace, MetricData=batch)
+                receipts.note(content)
 
 
 def put_event(options: Mapping[str, Any], bus: str, kind: str, detail: Mapping[str, Any]) -> None:

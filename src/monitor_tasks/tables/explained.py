@@ -68,18 +68,20 @@ def explain(table: pa.Table, model: Any, features: Sequence[str], how: How = USU
     return pa.table({HASH: hashes, **{name: by_name[name] for name in features or expected}}, metadata=says)
 
 
-def predicted(table: pa.Table, model: Any, features: Sequence[str]) -> Floats:
-    """What the model answers for every row, in the rows' order; NaN for a row that it refuses.
+def predicted(table: pa.Table, model: Any, features: Sequence[str]) -> pa.Table:
+    """What the model answers for every row, in the rows' order: a column a number; NaN where it refuses a row.
+
+    Metadata of the schema: the model's ``classes`` as JSON, where it names them.
 
     Raises:
-        UserError: the model expects other columns, scores no row, or answers several numbers a row.
+        UserError: the model expects other columns, or scores no row.
     """
     with quiet():
         frame = model_inputs(table, model, expected_columns(model, features))
         answers = scored_rows(Answers(model), frame)
-    if answers.shape[1] > 1:
-        raise UserError(f"the model answers {answers.shape[1]} numbers a row; only one column of answers can be made")
-    return answers[:, 0]
+    classes = np.asarray(getattr(model, "classes_", ()))
+    told = {"classes": json.dumps(classes.tolist())} if classes.ndim == 1 else None
+    return pa.table({f"{place}": column for place, column in enumerate(answers.T)}, metadata=told)
 
 
 def _explained(model: Any, frame: Any, how: How) -> tuple[Any, Explanation | None, Background | None]:
