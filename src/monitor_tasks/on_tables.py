@@ -138,6 +138,7 @@ def merged(
         except OSError as error:
             raise as_ours(gettempdir(), error) from error
         told = {"coverage": found.counts.coverage, "newest_hour": pc.max(hours_of(labels)).as_py() or None}
+        told |= {"strange": found.strange} if found.strange else {}
         counts = {"schema_version": STORED["labels.json"], **found.counts._asdict(), **told}
         files: dict[str, bytes | BinaryIO] = {
             "labelled.parquet": table,
