@@ -99,6 +99,16 @@ def test_of_a_larger_sample_all_rows_are_read(tmp_path: Path, endpoint: Answerin
     assert len(json.loads(found["profile.json"])["entries"]) == LARGEST + 10
 
 
+def test_picked_rows_hide_what_the_window_hides(tmp_path: Path) -> None:
+    capture(tmp_path)
+    text = ENDPOINT.format(root="hidden", address="https://models.example", sample_rows=100)
+    text = text.replace("split_rows: true", "split_rows: true, private: {income: drop}")
+    place = Site(load_endpoint("tiny.yaml", text, str(tmp_path)))
+    picked = place.table(tasks.ingest_capture(place, HOUR), PICKED)
+    assert picked.num_rows == LARGEST
+    assert "income" not in picked.column_names
+
+
 ROWS = st.lists(
     st.tuples(st.integers(0, 30), st.integers(0, 2), st.sampled_from(["blue", "green", None])),
     max_size=40, unique_by=lambda row: row[:2],

@@ -51,33 +51,55 @@ class Picking:
     def __init__(self, k: int = LARGEST) -> None:
         """A picking that has seen no row."""
         self._k, self._rows = k, 0
-        self._picked: dict[str | None, pa.Table] = {}
+        self._picked: dict[str | None, _Smallest] = {}
 
     def passing(self, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """The pieces as they are; every row has an event id, and with the number of its row it is the only one."""
         for piece in pieces:
-            self._look_at(piece.append_column(HASH, pa.array(_of_events(piece))))
+            self._look_at(piece, _of_events(piece))
             yield piece
 
     @property
     def table(self) -> pa.Table | None:
         """The picked rows, smallest hash first, with the hashes as the column ``@hash``; None where they are all."""
-        if sum(one.num_rows for one in self._picked.values()) == self._rows:
+        tables = [one.table for one in self._picked.values()]
+        if sum(one.num_rows for one in tables) == self._rows:
             return None
-        return pa.concat_tables(self._picked.values()).sort_by(HASH).combine_chunks()
+        return pa.concat_tables(tables).sort_by(HASH).combine_chunks()
 
-    def _look_at(self, piece: pa.Table) -> None:
+    def _look_at(self, piece: pa.Table, hashes: Hashes) -> None:
         self._rows += piece.num_rows
-        for variant in piece[VARIANT].unique().to_pylist():
-            known = self._picked.get(variant, piece.slice(0, 0))
-            full = known.num_rows == self._k
-            limit = known[HASH][-1].as_py() if full else np.iinfo(np.uint64).max
-            among = (pc.field(VARIANT).is_null() if variant is None else pc.field(VARIANT) == variant) & (
-                pc.field(HASH) <= pa.scalar(limit, pa.uint64())
-            )
-            rows = pa.concat_tables([known, piece.filter(among)])
-            places = _smallest(rows[HASH].to_numpy(), self._k)
-            self._picked[variant] = rows.take(pa.array(places)).combine_chunks()
+        variants = piece[VARIANT].unique()
+        for variant in variants:
+            found = self._picked.setdefault(variant.as_py(), _Smallest(self._k))
+            among = hashes <= found.limit
+            if len(variants) > 1:
+                own = pc.equal(piece[VARIANT], variant) if variant.is_valid else pc.is_null(piece[VARIANT])
+                among &= own.fill_null(False).to_numpy()
+            if among.any():
+                rows = piece if among.all() else piece.filter(pa.array(among))
+                found.take_in(rows.append_column(HASH, pa.array(hashes[among])))
+
+
+class _Smallest:
+    """The `k` rows with the smallest hashes of those that were taken in; some more are held meanwhile."""
+
+    def __init__(self, k: int) -> None:
+        self._k, self._held, self._count = k, list[pa.Table](), 0
+        self.limit = np.iinfo(np.uint64).max
+        """No row with a larger hash is picked any more."""
+
+    def take_in(self, rows: pa.Table) -> None:
+        self._held.append(rows)
+        self._count += rows.num_rows
+        if self._count > 2 * self._k:  # seldom: a window may come in many small pieces
+            self._held = [self.table]
+            self._count, self.limit = self._k, self._held[0][HASH][-1].as_py()
+
+    @property
+    def table(self) -> pa.Table:
+        rows = pa.concat_tables(self._held)
+        return rows.take(pa.array(_smallest(rows[HASH].to_numpy(), self._k))).combine_chunks()
 
 
 def halves(table: pa.Table) -> tuple[pa.Table, pa.Table]:
