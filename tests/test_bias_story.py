@@ -33,16 +33,16 @@ def applicants(seed: int, unfair: float, size: int = 600) -> list[Person]:
 
 
 def write_hour(home: Path, hour: int, people: list[Person]) -> None:
-    """Records of up to three rows that share a label, in JSON lists below keys, and a label file beside them."""
-    by_label = [[one for one in people if one[2] == label] for label in (0, 1)]
-    parts = [some[start : start + 3] for some in by_label for start in range(0, len(some), 3)]
+    """Records of up to three rows, in JSON lists below keys, and the labels of their rows in files beside them."""
+    parts = [people[start : start + 3] for start in range(0, len(people), 3)]
     records, labels = [], []
     for number, part in enumerate(parts):
         inputs = {"instances": [{"x": features} for features, *_ in part]}
         outputs = {"predictions": [{"score": score, "class": int(score > 0.5)} for _, score, _ in part]}
         sides = json.dumps(inputs), json.dumps(outputs), f"2026-01-01T0{hour}:10:00Z"
         records.append(record(f"{hour}-{number}", *sides, inputs_as="JSON", outputs_as="JSON"))
-        truth = {"groundTruthData": {"data": str(part[0][2]), "encoding": "CSV"}, "eventVersion": "0"}
+        data = json.dumps({"instances": [{"person": number, "outcome": label} for *_, label in part]})
+        truth = {"groundTruthData": {"data": data, "encoding": "JSON"}, "eventVersion": "0"}
         labels.append(json.dumps({**truth, "eventMetadata": {"eventId": f"{hour}-{number}"}}).encode())
     for where, lines in (("capture", records), ("labels", labels)):
         folder = home / where / f"2026/01/01/0{hour}"
@@ -58,7 +58,7 @@ def site(home: Path, rule: str) -> Site:
     }  # fmt: skip
     said = {
         "endpoint_name": "loans", "root": f"artifacts-{rule}", "monitors": {"bias": bias},
-        "ground_truth": {"address": "labels"},
+        "ground_truth": {"address": "labels", "label_attribute": "instances[*].outcome"},
         "capture": {
             "address": "capture", "split_rows": True, "features_attribute": "instances[*].x", "input_names": FEATURES,
             "output_attributes": {"score": "predictions[*].score", "class": "predictions[*].class"},

@@ -31,6 +31,7 @@ from monitor_tasks.tables import labels, ledger
 from monitor_tasks.tables.files import read_table
 from monitor_tasks.tables.labelled import Counts
 from monitor_tasks.tables.lines import LineReason
+from monitor_tasks.tables.several_labels import together
 from monitor_tasks.window import parse_time
 
 ROOT = Path(__file__).parents[1]
@@ -221,8 +222,9 @@ def test_every_reason_and_count_of_labels_is_explained() -> None:
     assert column(text, "reason") == [reason.value for reason in labels.LabelReason]
     assert column(text, "fate") == list(labels.FATES)
     assert column(text, "count") == list(Counts._fields)
-    (example,) = blocks(text, "json")
-    assert labels.parse_label(example.strip().encode()) == ("loan-17", "1")
+    one, several = (labels.parse_label(example.strip().encode()) for example in blocks(text, "json"))
+    assert one == ("loan-17", "1")
+    assert several == ("batch-4", together(["0", ""]))
 
 
 def test_the_example_of_an_endpoint_is_one() -> None:

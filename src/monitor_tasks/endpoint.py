@@ -177,7 +177,7 @@ class GroundTruth(Value):
     id_attribute: str = Field("event_id", min_length=1)
     """In files ``.csv`` and ``.parquet``, the column of the captured record's inference id, or else its event id."""
     label_attribute: str = Field("label", min_length=1)
-    """In such files, the column of the label."""
+    """In such files, the column of the label; in ground truth of JSON, the JMESPath to it, or to those of all rows."""
     label_horizon: DurationText = "PT24H"
     """How long after a window's end its labels are still looked for, by the hour in which they were collected."""
     merged_records: bool = False

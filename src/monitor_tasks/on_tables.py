@@ -25,10 +25,10 @@ from monitor_tasks.tables.ledger import Ledger, quarantine_line
 from monitor_tasks.tables.lines import Object
 from monitor_tasks.tables.private import hidden, hiding
 from monitor_tasks.tables.readings import Span
-from monitor_tasks.tables.sampling import halves
+from monitor_tasks.tables.sampling import PICKED, VARIANT, Picking, halves
 from monitor_tasks.value import STORED, UserError
 
-WINDOW, VARIANT = "@window", "@variant"
+WINDOW = "@window"
 PLAIN = r"^[ !#-\[\]-~]*$"
 """A text that JSON writes as it is."""
 _PIECE = 1 << 16
@@ -40,7 +40,7 @@ Files: TypeAlias = dict[str, bytes]
 def ingested(
     source: Source, span: Span, settings: Records, watch: Callable[[int, int], None] | None = None
 ) -> Iterator[tuple[Ledger, dict[str, bytes | BinaryIO]]]:
-    """The captured table of the source's records, the ledger, and the records in quarantine.
+    """The captured table of the source's records, its sample, the ledger, and the records in quarantine.
 
     What is large is an open file, which is closed at the end. `watch` is told how many records were read so far, and
     how many of them are in quarantine.
@@ -50,7 +50,8 @@ def ingested(
             spill, table, quarantine = (opened.enter_context(TemporaryFile()) for _ in range(3))
             found = capture(source, settings, span, spill, watch)
             hide = _hiding(found.schema.empty_table(), settings)
-            write_table(map(hide, found.batches()), hide(found.schema.empty_table()).schema, table)
+            picking = Picking()
+            write_table(picking.passing(map(hide, found.batches())), hide(found.schema.empty_table()).schema, table)
             for one in found.quarantine():
                 quarantine.write(quarantine_line(one.without_its_text() if settings.private else one))
             quarantine.flush()
@@ -61,6 +62,8 @@ def ingested(
             "ledger.json": found.ledger.to_json(),
             "quarantine.jsonl": quarantine,
         }
+        if (picked := picking.table) is not None:
+            files[PICKED] = table_bytes(picked)
         yield found.ledger, files
 
 
@@ -134,6 +137,7 @@ def merged(
         except OSError as error:
             raise as_ours(gettempdir(), error) from error
         told = {"coverage": found.counts.coverage, "newest_hour": pc.max(hours_of(labels)).as_py() or None}
+        told |= {"strange": found.strange} if found.strange else {}
         counts = {"schema_version": STORED["labels.json"], **found.counts._asdict(), **told}
         files: dict[str, bytes | BinaryIO] = {
             "labelled.parquet": table,

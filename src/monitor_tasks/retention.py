@@ -12,6 +12,7 @@ Kind = Literal["rows", "quarantine", "samples", "reports"]
 
 KINDS: dict[str, Kind] = {
     "captured.parquet": "rows",
+    "sample.parquet": "rows",
     "labelled.parquet": "rows",
     "merged.jsonl": "rows",
     "touched.parquet": "rows",

@@ -243,6 +243,18 @@ def judged(site: Site, table: Any) -> Any:
     return of_judged(table, site.endpoint.variants.shadow, site.endpoint.variants.judged)
 
 
+def table_of(site: Site, name: str, rows: str) -> str:
+    """Which table of an execution a monitor reads; to explain rows those that were picked as they were written do."""
+    stage = MONITORS[name].stage
+    if stage == "explained":
+        from monitor_tasks.tables.sampling import LARGEST, PICKED
+
+        is_enough = site.endpoint.configured()[name].sample_rows <= LARGEST
+        if is_enough and PICKED in read_manifest(site.store, rows).artifacts:
+            return PICKED
+    return "labelled.parquet" if stage == "labelled" else "captured.parquet"
+
+
 def staged(site: Site, name: str, table: Any, model: ModelCard | None, known: Any = None) -> Any:
     """The rows of a stored table as a monitor's stage reads them; SHAP values relative to a `known` profile's rows.
 

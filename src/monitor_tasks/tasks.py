@@ -30,6 +30,7 @@ from monitor_tasks.staging import (
     sources,
     staged,
     suggested_baseline,
+    table_of,
 )
 from monitor_tasks.timeline import not_handed_over
 from monitor_tasks.troubles import nameless, rules_in
@@ -119,7 +120,7 @@ def run_monitor(site: Site, name: str, window: Window, rows: str, baseline: str)
     if done := execution.committed():
         return done
     known = read_baseline(baseline, name, settings, lambda file: site.baseline_file(baseline, f"{name}/{file}"))
-    with site.stored(rows, "labelled.parquet" if MONITORS[name].stage == "labelled" else "captured.parquet") as table:
+    with site.stored(rows, table_of(site, name, rows)) as table:
         compared = compared_in(settings, table)
         mine = staged(site, name, judged(site, table), model, known.baseline.profile)
         checked = check(name, settings, mine, known, suite)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 from sklearn.metrics import ndcg_score
 
 from monitor_tasks.metrics.attribution import (
@@ -119,6 +120,17 @@ def test_what_drives_is_what_pandas_says_of_the_rows(method: str) -> None:
     assert found == drivers(rows, list("abc"), method, seed=0)
     assert drivers(rows[:1], list("abc"), method, seed=0) == {}
     assert drivers(np.zeros((5, 1)), ["a"], method, seed=0)["a"].share == 0
+
+
+def test_ranks_are_scipys_and_what_is_as_strong_as_another_may_change_places() -> None:
+    rows = np.random.default_rng(3).normal(0, 1, (400, 4)) * [1.0, 1.0, 9.0, 0.1]
+    rows = np.column_stack([rows, rows[:, 0]])
+    found = drivers(rows, list("abcde"), "mean_abs", seed=0)
+    known = rankdata(-np.abs(rows).mean(axis=0), method="min")
+    assert [found[name].rank for name in "abcde"] == known.tolist()
+    assert found["a"].rank == found["e"].rank
+    assert (found["c"].rank_error, found["d"].rank_error) == (0.0, 0.0)
+    assert 0.3 < found["b"].rank_error < 1.5
 
 
 def test_labels_are_paired_by_name_or_else_by_place() -> None:

@@ -208,7 +208,9 @@ def test_paths_into_json_become_columns_and_attribution_asks_the_endpoint() -> N
     rows |= {"FeaturesAttribute": "instances[*].features", "InferenceAttribute": "predictions[*].score"}
     texts = {"d.json": definition, "s.json": EXPLAINED}
     files = {name: json.dumps(one).encode() for name, one in texts.items()}
-    files |= {"c.json": sample("adult/attribution_analysis_config.json"), "e.json": FILES["endpoint-config.json"]}
+    config = json.loads(sample("adult/attribution_analysis_config.json"))
+    config["methods"]["pdp"] = {"features": ["Age", 4], "grid_resolution": 20}
+    files |= {"c.json": json.dumps(config).encode(), "e.json": FILES["endpoint-config.json"]}
     found = carried_over(files, Wanted())
     known = endpoint(found)
     settings, model = known.configured()["attribution"], known.model
@@ -222,8 +224,19 @@ def test_paths_into_json_become_columns_and_attribution_asks_the_endpoint() -> N
     assert (settings.predictor.probability, settings.predictor.content_type) == (
         *("predictions[*].score", "application/json"),
     )
+    assert settings.partial_dependence
+    assert settings.partial_dependence.features == ("Age", "Education-Num")
+    assert (settings.partial_dependence.grid_resolution, settings.partial_dependence.top_k_features) == (20, 10)
+    assert not [one for one in lost(found) if "pdp" in one]
     assert known.schedule.hours == (0, 6, 12, 18)
     assert {"predictor.content_template", "InferenceAttribute = predictions[*].score"} <= {*lost(found)}
+
+
+def test_where_labels_lie_in_json_is_carried_over() -> None:
+    for path, attribute in (("instances[*].outcome", "instances[*].outcome"), ("instances[*].label", "label")):
+        found = endpoint(carried_over(changed("bias-analysis_config.json", said(path, "label")), Wanted()))
+        assert found.ground_truth
+        assert found.ground_truth.label_attribute == attribute
 
 
 def test_a_schedule_that_runs_once_and_a_baseline_without_an_address() -> None:

@@ -143,8 +143,9 @@ class Driver(NamedTuple):
     share: float
     """Its part of all features' mean absolute values."""
     share_error: float
-    rank: int
+    rank: float
     """1 for the largest global value; equal values share the first of their ranks."""
+    rank_error: float
 
 
 def drivers(sample: NDArray[np.float64], features: Sequence[str], agg_method: str, seed: int) -> dict[str, Driver]:
@@ -154,28 +155,33 @@ def drivers(sample: NDArray[np.float64], features: Sequence[str], agg_method: st
 
     >>> found = drivers(np.array([[-1.0, 0.5], [3.0, 0.5]]), ["age", "income"], "mean_abs", seed=0)
     >>> found["age"].mean, round(found["age"].share, 3), found["income"].rank, found["income"].mean_error
-    (1.0, 0.8, 2, 0.0)
+    (1.0, 0.8, 2.0, 0.0)
     """
     if len(sample) < 2 or not features:
         return {}
     drawn = np.random.default_rng(seed).multinomial(len(sample), np.full(len(sample), 1 / len(sample)), REPLICATES)
     whole = _statistics(sample, np.ones((1, len(sample)), np.int64), agg_method)[:, 0]
     errors = _statistics(sample, drawn, agg_method).std(axis=1, ddof=1)
-    ranks = [1 + int(np.count_nonzero(whole[0] > value)) for value in whole[0]]
-    both = np.stack([whole, errors], axis=1).reshape(8, -1)
-    known = zip(features, both.T.tolist(), ranks, strict=True)
-    return {name: Driver._make([*column, rank]) for name, column, rank in known}
+    both = np.stack([whole, errors], axis=1).reshape(10, -1)
+    return {name: Driver._make(column) for name, column in zip(features, both.T.tolist(), strict=True)}
 
 
 def _statistics(sample: NDArray[np.float64], counts: NDArray[np.int64], agg_method: str) -> NDArray[np.float64]:
-    """Global value, mean, spread and share by resample and feature; counts are of shape (resamples, rows)."""
+    """Global value, mean, spread, share and rank by resample and feature; counts are of shape (resamples, rows)."""
     weights = counts / len(sample)
     mean, sizes = weights @ sample, weights @ np.abs(sample)
     middle = sample.mean(axis=0)
     spread = np.sqrt(np.maximum(weights @ np.square(sample - middle) - (mean - middle) ** 2, 0))
     whole = sizes.sum(axis=1, keepdims=True)
     share = np.divide(sizes, whole, out=np.zeros_like(sizes), where=whole > 0)
-    return np.stack([_aggregated(sample, counts, agg_method), mean, spread, share])
+    values = _aggregated(sample, counts, agg_method)
+    return np.stack([values, mean, spread, share, np.array([*map(_ranks, values)])])
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 for the largest value; those that only the rounding of sums tells apart are equal, and share the first."""
+    level = np.round(values / (np.abs(values).max() or 1.0), 12)
+    return np.asarray(1.0 + len(level) - np.searchsorted(np.sort(level), level, side="right"))
 
 
 def _aggregated(sample: NDArray[np.float64], counts: NDArray[np.int64], agg_method: str) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ DEPENDENCE = "partial dependence: the mean answer by"
 ALONE = "each explained row is given every value, its other cells stay; where few rows have the value it says little"
 STATISTICS: tuple[tuple[str, str, str | None, Unit], ...] = (
     ("share", "share of all attribution", "share_error", "share"),
-    ("rank", "rank of the feature", None, "count"),
+    ("rank", "rank of the feature", "rank_error", "count"),
     ("mean", "which way it moves predictions: mean of the signed values", "mean_error", "value"),
     ("spread", "how differently it moves them: standard deviation of the values", "spread_error", "value"),
 )

@@ -42,10 +42,19 @@ class Shap(_Own):
     seed: int | None = None
 
 
+class PartialDependence(_Own):
+    """How Clarify shows what answers change with."""
+
+    features: tuple[str | int, ...] = ()
+    grid_resolution: int | None = None
+    top_k_features: int | None = None
+
+
 class Methods(_Own):
     """What Clarify computes."""
 
     shap: Shap | None = None
+    pdp: PartialDependence | None = None
 
 
 class AnalysisConfig(_Own):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor_tasks.sagemaker.analysis_config import AnalysisConfig
+from monitor_tasks.sagemaker.analysis_config import AnalysisConfig, PartialDependence
 from monitor_tasks.sagemaker.draft import Draft, Rows
 from monitor_tasks.value import UserError
 
@@ -11,7 +11,6 @@ REASONS = {
     "methods.pre_training_bias": "all metrics are computed",
     "methods.post_training_bias": "all metrics are computed",
     "methods.report": "report.html is written in any case",
-    "methods.pdp": "there is no partial dependence here",
     "predictor.model_name": "the endpoint itself is asked, no copy of it; its answers are captured, too, as all are",
     "predictor.instance_type": "no copy of the endpoint is started",
     "predictor.initial_instance_count": "no copy of the endpoint is started",
@@ -92,7 +91,18 @@ def attribution_settings(config: AnalysisConfig, features: Sequence[str], draft:
     if isinstance(baseline, list) and any(len(row) != len(features) for row in baseline):
         draft.lose(source, "methods.shap.baseline", f"its rows do not have the {len(features)} features; a summary is")
         baseline = None
-    return _said(baseline=baseline, **known, predictor=predictor)
+    said = _said(baseline=baseline, **known, predictor=predictor)
+    partial = config.methods.pdp
+    return said if partial is None else said | {"partial_dependence": _partial_dependence(partial, config, source)}
+
+
+def _partial_dependence(asked: PartialDependence, config: AnalysisConfig, source: str) -> dict[str, Any]:
+    """What answers are shown to change with; empty where nothing but that is said."""
+    return _said(
+        features=[_named(one, config, source) for one in asked.features],
+        grid_resolution=asked.grid_resolution,
+        top_k_features=asked.top_k_features,
+    )
 
 
 def _background(given: Any) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from monitor_tasks.sagemaker import clarify_settings
+from monitor_tasks.sagemaker.analysis_config import AnalysisConfig
 from monitor_tasks.sagemaker.clarify_settings import feature_names
 from monitor_tasks.sagemaker.described import BatchRows, Capturing
 from monitor_tasks.sagemaker.draft import Draft
@@ -98,7 +99,15 @@ def labels(known: Planned, draft: Draft) -> dict[str, Any]:
         if _offsets(one) != (span if truth else {}):
             told = f"StartTimeOffset = {one.rows.start_time_offset}, EndTimeOffset = {one.rows.end_time_offset}"
             draft.lose(one.source, told, "all labelled rows are of one span, and all others of the window itself")
-    return {"ground_truth": section | (span or {})} if section else {}
+    return {"ground_truth": section | (span or {}) | _path_of_labels(known)} if section else {}
+
+
+def _path_of_labels(known: Planned) -> dict[str, str]:
+    """The JMESPath by which bias finds labels in JSON; none where they are called so, which is usual."""
+    _, config = known.analyses.get("bias", ("", AnalysisConfig()))
+    label = str(config.label)
+    is_path = label not in config.headers and any(mark in label for mark in ".[")
+    return {"label_attribute": label} if is_path and not label.endswith(".label") else {}
 
 
 def _offsets(plan: Plan) -> dict[str, str]:

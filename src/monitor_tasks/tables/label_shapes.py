@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor_tasks.tables.label_records import label_of, parse_label
+from monitor_tasks.tables.label_records import LABEL, label_of, parse_label
 from monitor_tasks.tables.marks import Mask
 from monitor_tasks.tables.payloads import Unusable
 from monitor_tasks.tables.templates import Path, Role, Template
@@ -35,18 +35,20 @@ class LineShape(NamedTuple):
     template: Template
     encoding: str
     """How their payloads are written."""
+    path: str = LABEL
+    """Where in JSON the label lies."""
 
     @classmethod
-    def of(cls, line: str, *, is_wide: bool) -> Self | None:
+    def of(cls, line: str, path: str = LABEL, *, is_wide: bool) -> Self | None:
         """The shape of a line with its end: id and payload are free, or in a wide one every text; None without any."""
         try:
-            read = parse_label(line.encode())
+            read = parse_label(line.encode(), path)
         except Unusable:
             return None
         template = Template.of(line, partial(_role, is_wide=is_wide))
         if template is None:
             return None
-        shape = cls(template, json.loads(line)["groundTruthData"]["encoding"])
+        shape = cls(template, json.loads(line)["groundTruthData"]["encoding"], path)
         _, ids, labels = shape.taken(pa.array([line], pa.large_string()))
         return shape if (ids.to_pylist(), labels.to_pylist()) == ([read[0]], [read[1]]) else None
 
@@ -69,7 +71,7 @@ class LineShape(NamedTuple):
 
     def _label(self, payload: str) -> str | None:
         try:
-            return label_of({"data": payload, "encoding": self.encoding})
+            return label_of({"data": payload, "encoding": self.encoding}, self.path)
         except Unusable:
             return None
 

@@ -22,6 +22,7 @@ from monitor_tasks.tables.engine import opened
 from monitor_tasks.tables.files import SAMPLE, Stored
 from monitor_tasks.tables.label_lines import PIECE, THREADS, LabelLines, in_pieces
 from monitor_tasks.tables.marks import Mask, in_one_piece
+from monitor_tasks.tables.several_labels import numbered, shared_out
 from monitor_tasks.value import UserError
 from monitor_tasks.window import format_time
 
@@ -102,6 +103,8 @@ class Merged(NamedTuple):
     rows: Stored
     """The captured rows in their order and all their columns, then the label under every name, as text."""
     counts: Counts
+    strange: int = 0
+    """Unlabelled rows whose record has another number of rows than its ground truth has labels."""
 
     @property
     def table(self) -> pa.Table:
@@ -211,7 +214,8 @@ def merge(
 ) -> Merged:
     """Every captured row with its label; none (null) where it has not arrived yet.
 
-    A label belongs to all rows whose inference id it bears, or whose event id where a row has no inference id. Of
+    A label belongs to all rows whose inference id it bears, or whose event id where a row has no inference id; of the
+    labels of a record's rows each row has its own, and none where there is another number of rows than of labels. Of
     several labels of one id, as in tables put together, the first counts, in the order object, line. Of the captured
     rows only the ids are read here, a batch at a time and again where they are to be compared.
 
@@ -232,12 +236,18 @@ def merge(
                 f"the captured table has a column {name!r} already, so the label cannot be called that; give the label "
                 "another name (ground_truth_attribute of model_quality, label of bias) or rename the captured column"
             )
+    labels, several = numbered(labels)
     try:
         label, counts = _joined(_Ids(rows), labels, memory_limit, spill)
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         told = f"joining {rows.num_rows or 'the'} predictions with {labels.num_rows} labels"
         raise too_much(told, memory_limit, spill, error) from error
-    return Merged(rows.appended(dict.fromkeys(names, label)), counts)
+    strange = 0
+    if several is not None:
+        label, strange = shared_out(rows, label, several)
+        matched = len(label) - label.null_count
+        counts = counts._replace(matched=matched, unlabelled=len(label) - matched)
+    return Merged(rows.appended(dict.fromkeys(names, label)), counts, strange)
 
 
 def merged_records(rows: Stored, label: str, outputs: Sequence[str], inputs: Sequence[str]) -> Iterator[bytes]:

@@ -25,6 +25,7 @@ from monitor_tasks.tables.label_shapes import CELL, LineShape
 from monitor_tasks.tables.ledger import Ledger, Place, Quarantined
 from monitor_tasks.tables.lines import Block, Object, blocks, in_memory
 from monitor_tasks.tables.payloads import Unusable
+from monitor_tasks.tables.several_labels import SEVERAL
 from monitor_tasks.value import UserError
 
 __all__ = ["LABELS", "LabelReason", "Labels", "Truths", "gather", "hours_of", "parse_label", "read_labels"]
@@ -78,7 +79,7 @@ class Truths(NamedTuple):
     objects: Iterable[Object]
     """What ends in .csv or .parquet is a table, all else is JSON Lines; no object is held whole."""
     columns: tuple[str, str]
-    """The tables' columns of the id and of the label."""
+    """The tables' columns of the id and of the label; the latter is the path to the label in JSON, too."""
     scratch: Callable[[], BinaryIO]
     """Opens an empty file, into which a table is copied."""
 
@@ -100,7 +101,7 @@ def gather(truths: Truths, lines: LabelLines, refuse: Callable[[Quarantined], ob
     ledger = Ledger(FATES)
     for one in sorted(truths.objects, key=lambda one: one.name):
         is_table = one.name.endswith((".csv", ".parquet"))
-        for found in _in_table(one, truths, ledger) if is_table else _in_lines(one, ledger):
+        for found in _in_table(one, truths, ledger) if is_table else _in_lines(one, truths.columns[1], ledger):
             if len(found.numbers):
                 lines.put(one.name, found.ids, found.labels, found.numbers)
             for bad in sorted(found.quarantined):
@@ -112,27 +113,27 @@ def gather(truths: Truths, lines: LabelLines, refuse: Callable[[Quarantined], ob
     return ledger
 
 
-def _in_lines(one: Object, ledger: Ledger) -> Iterator[_Found]:
+def _in_lines(one: Object, path: str, ledger: Ledger) -> Iterator[_Found]:
     """Every line of JSON Lines, block by block; some blocks are read at once."""
     shapes: list[LineShape] = []
     waiting = deque[Future[list[_Found]]]()
     with ThreadPoolExecutor(THREADS) as threads:
         for block in blocks([one], ledger):
-            waiting.append(threads.submit(_in_block, block, shapes))
+            waiting.append(threads.submit(_in_block, block, path, shapes))
             if len(waiting) > THREADS:
                 yield from waiting.popleft().result()
         for coming in waiting:
             yield from coming.result()
 
 
-def _in_block(block: Block, shapes: list[LineShape]) -> list[_Found]:
+def _in_block(block: Block, path: str, shapes: list[LineShape]) -> list[_Found]:
     """The lines of a block, those that have a shape together; it may be learned from the first that has none yet."""
     found, rest = list[_Found](), np.arange(len(block.lines))
     for number in range(SHAPES):
         if not len(rest):
             break
         if number == len(shapes):
-            shape = LineShape.of(str(block.lines[int(rest[0])].as_py()), is_wide=bool(shapes))
+            shape = LineShape.of(str(block.lines[int(rest[0])].as_py()), path, is_wide=bool(shapes))
             if shape is None:
                 break
             shapes.append(shape)
@@ -140,16 +141,16 @@ def _in_block(block: Block, shapes: list[LineShape]) -> list[_Found]:
         taken = shapes[number].taken(lines)
         found.append(_Found(pa.array(block.numbers[rest[taken.fits]]), taken.ids, taken.labels, []))
         rest = rest[~taken.fits]
-    return [*found, _one_by_one(block, rest.tolist())]
+    return [*found, _one_by_one(block, path, rest.tolist())]
 
 
-def _one_by_one(block: Block, indices: list[int]) -> _Found:
+def _one_by_one(block: Block, path: str, indices: list[int]) -> _Found:
     """Lines of a block, each read by itself, and those that could not be read at all."""
     numbers, pairs, quarantined = list[int](), list[tuple[str, str]](), [*block.quarantined]
     for index in indices:
         line, place = block.line(index), block.place(index)
         try:
-            pairs.append(parse_label(line))
+            pairs.append(parse_label(line, path))
             numbers.append(place.line)
         except Unusable as error:
             quarantined.append(Quarantined.of(place, line, error.reason, str(error)))
@@ -202,6 +203,8 @@ def _of_row(label_id: str | None, label: str | None) -> tuple[str, str]:
         raise Unusable(LabelReason.NO_EVENT_ID, "the id is missing or empty")
     if label is None or not label.strip():
         raise Unusable(LabelReason.BAD_PAYLOAD, "the row holds no label")
+    if SEVERAL in label:
+        raise Unusable(LabelReason.BAD_PAYLOAD, "the label holds the control character U+001E")
     return label_id, label.strip()
 
 
