@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
-from monitor_tasks.tables.marks import Bytes, Mask, Places, bytes_of, counts
+from monitor_tasks.tables.marks import TILE, Bytes, Mask, Places, bytes_of, counts, firsts, places_of
 
 Path = tuple[str | int, ...]
 
@@ -80,15 +80,11 @@ class Template(NamedTuple):
     def cut(self, lines: pa.LargeStringArray) -> tuple[Mask, dict[str, pa.StringArray]]:
         """Which lines fit, and the varying texts of those by name, quotes as they are meant."""
         content, bounds = bytes_of(lines)
-        most = len(content) // RARE
-        found = [_places(content == mark, most) for mark in (QUOTE, ESCAPE)] + [_places(content < FIRST_PRINTED, most)]
-        if any(places is None for places in found):
+        found = _marks_in(content, bounds)
+        if found is None:
             return np.zeros(len(lines), bool), self._texts(pa.py_buffer(content), *[[_NONE] * len(self.texts)] * 2)
-        quotes, escapes, blanks = (places for places in found if places is not None)
-        odd = escapes[content[escapes + 1] != QUOTE]
-        if len(odd) < len(escapes):
-            quotes = quotes[content[quotes - 1] != ESCAPE]
-        first = np.searchsorted(quotes, bounds)
+        quotes, odd, blanks = found
+        first = firsts(quotes, bounds)
         fits = np.diff(first) == self.quotes
         fits &= counts(blanks, bounds) == sum(one < FIRST_PRINTED for one in self.fixed[-1])
         fits &= counts(odd, bounds) == sum(len(_ODD.findall(one)) for one in self.fixed)
@@ -136,9 +132,25 @@ def _marks(value: Any, path: Path) -> Iterator[tuple[Path, int]]:
         yield path, int(value[1:])
 
 
-def _places(are_there: Mask, most: int) -> Places | None:
-    """Where the mask is true; None where that is so often that the places would fill the memory."""
-    return np.flatnonzero(are_there) if np.count_nonzero(are_there) <= most else None
+def _marks_in(content: Bytes, bounds: Places) -> tuple[Places, Places, Places] | None:
+    """Where in lines quotes stand that are not escaped, escapes of something else, and what is not printed.
+
+    None where these are so many that their places would fill the memory.
+    """
+    found: tuple[list[Places], ...] = ([], [], [])
+    start, room = 0, len(content) // RARE
+    for piece in np.split(content, np.unique(bounds[np.searchsorted(bounds, np.arange(TILE, len(content), TILE))])):
+        is_quote, is_escape = piece == QUOTE, piece == ESCAPE
+        is_odd = np.greater(is_escape[:-1], is_quote[1:])
+        np.greater(is_quote[1:], is_escape[:-1], out=is_quote[1:])
+        for known, are_there in zip(found, (is_quote, is_odd, piece < FIRST_PRINTED), strict=True):
+            room -= int(np.count_nonzero(are_there))
+            if room < 0:
+                return None
+            known.append(np.flatnonzero(are_there) + start)
+        start += len(piece)
+    quotes, odd, blanks = map(np.concatenate, found)
+    return quotes, odd, blanks
 
 
 def _stands(content: Bytes, places: Places, expected: bytes) -> Mask:
@@ -155,9 +167,9 @@ def _stands(content: Bytes, places: Places, expected: bytes) -> Mask:
 def _unescaped(texts: pa.StringArray) -> pa.StringArray:
     """Texts whose only backslashes are those before quotes, without these."""
     content, bounds = bytes_of(texts)
-    escapes = np.flatnonzero(content == ESCAPE)
+    escapes = places_of(content, ESCAPE)
     if not len(escapes):
         return texts
-    bounds = (bounds - np.searchsorted(escapes, bounds)).astype(np.int32)
+    bounds = (bounds - firsts(escapes, bounds)).astype(np.int32)
     kept = content.tobytes().translate(None, b"\\")
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(bounds), pa.py_buffer(kept))
