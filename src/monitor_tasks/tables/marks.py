@@ -10,6 +10,7 @@ Mask = NDArray[np.bool_]
 Places = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
+FIRST_PRINTED = ord(" ")
 TILE = 1 << 18
 """Bytes that are looked at together: what is noted of them stays in a processor's cache."""
 
@@ -59,12 +60,27 @@ def have(texts: pa.ChunkedArray, marks: Mapping[str, int]) -> Mask:
     return found
 
 
-def have_gaps(lines: pa.ChunkedArray) -> Mask:
-    r"""Which lines, each with its end, have an empty cell between commas.
+def between(content: Bytes, starts: Places, ends: Places) -> list[pa.StringArray]:
+    """The texts from starts to ends, which lie behind each other row by row: an array for each column.
 
-    >>> have_gaps(pa.chunked_array([["1,2\n", ",2\n", "1,\n", "1,,2\n"]])).tolist()
-    [False, True, True, True]
+    >>> both = between(np.frombuffer(b"<a=1><b=2>", np.uint8), np.array([[1, 3], [6, 8]]), np.array([[2, 4], [7, 9]]))
+    >>> [texts.to_pylist() for texts in both]
+    [['a', 'b'], ['1', '2']]
     """
-    content, bounds = bytes_of(in_one_piece(lines))
-    ends = np.flatnonzero((content == ord(",")) | (content == ord("\n")))
-    return counts(ends[np.diff(ends, prepend=-1) == 1], bounds) > 0
+    bounds = np.append(np.stack([starts, ends], axis=2).ravel(), len(content)).astype(np.int32)
+    pieces = pa.StringArray.from_buffers(len(bounds) - 1, pa.py_buffer(bounds), pa.py_buffer(content))
+    columns = starts.shape[1]
+    return [pieces.take(pa.array(np.arange(2 * place, len(pieces), 2 * columns))) for place in range(columns)]
+
+
+def stand(content: Bytes, places: Places, expected: bytes) -> Mask:
+    """Whether the expected bytes stand at each place."""
+    width = len(expected)
+    if not width:
+        return np.ones(len(places), bool)
+    stretches = np.ndarray((max(len(content) - width + 1, 0),), f"V{width}", content.data, strides=(1,))
+    found = stretches[places]
+    if found.tobytes() == expected * len(places):
+        return np.ones(len(places), bool)
+    same: Mask = (found.view(np.uint8).reshape(-1, width) == np.frombuffer(expected, np.uint8)).all(axis=1)
+    return same

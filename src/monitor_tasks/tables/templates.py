@@ -12,11 +12,23 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
-from monitor_tasks.tables.marks import TILE, Bytes, Mask, Places, bytes_of, counts, firsts, places_of
+from monitor_tasks.tables.marks import (
+    FIRST_PRINTED,
+    TILE,
+    Bytes,
+    Mask,
+    Places,
+    between,
+    bytes_of,
+    counts,
+    firsts,
+    places_of,
+    stand,
+)
 
 Path = tuple[str | int, ...]
 
-QUOTE, ESCAPE, FIRST_PRINTED = ord('"'), ord("\\"), ord(" ")
+QUOTE, ESCAPE = ord('"'), ord("\\")
 RARE = 4
 """Lines of which every so many-th byte is a quote are not looked at."""
 _QUOTES = re.compile(r'(?<!\\)"')
@@ -82,7 +94,7 @@ class Template(NamedTuple):
         content, bounds = bytes_of(lines)
         found = _marks_in(content, bounds)
         if found is None:
-            return np.zeros(len(lines), bool), self._texts(pa.py_buffer(content), *[[_NONE] * len(self.texts)] * 2)
+            return np.zeros(len(lines), bool), self._texts(content, *[[_NONE] * len(self.texts)] * 2)
         quotes, odd, blanks = found
         first = firsts(quotes, bounds)
         fits = np.diff(first) == self.quotes
@@ -95,7 +107,7 @@ class Template(NamedTuple):
         if not alike.all():
             fits[fits] = alike
             starts, ends = ([place[alike] for place in side] for side in (starts, ends))
-        return fits, self._texts(pa.py_buffer(content), starts, ends)
+        return fits, self._texts(content, starts, ends)
 
     def _are_alike(self, content: Bytes, lefts: list[Places], rights: list[Places]) -> Mask:
         """Whether nothing but the fixed bytes stands between the places, line by line."""
@@ -103,19 +115,13 @@ class Template(NamedTuple):
         for one, left, right in zip(self.fixed, lefts, rights, strict=True):
             alike &= right - left == len(one)
         for one, left in zip(self.fixed, lefts, strict=True):
-            alike[alike] = _stands(content, left if alike.all() else left[alike], one)
+            alike[alike] = stand(content, left if alike.all() else left[alike], one)
         return alike
 
-    def _texts(self, content: pa.Buffer, starts: list[Places], ends: list[Places]) -> dict[str, pa.StringArray]:
-        """The texts between the places; what lies before and behind each is a text of its own that is not taken."""
-        places = np.stack([place for pair in zip(starts, ends, strict=True) for place in pair], axis=1)
-        bounds = pa.py_buffer(np.append(places.ravel(), len(content)).astype(np.int32))
-        pieces = pa.StringArray.from_buffers(places.size, bounds, content)
-        return {
-            one.role.name: _unescaped(pieces.take(pa.array(np.arange(2 * number, places.size, 2 * len(self.texts)))))
-            for number, one in enumerate(self.texts)
-            if one.role.name
-        }
+    def _texts(self, content: Bytes, starts: list[Places], ends: list[Places]) -> dict[str, pa.StringArray]:
+        """The texts between the places that somebody asks for, by name."""
+        found = between(content, np.stack(starts, axis=1), np.stack(ends, axis=1))
+        return {one.role.name: _unescaped(texts) for one, texts in zip(self.texts, found, strict=True) if one.role.name}
 
 
 def _is_value(pieces: list[str], number: int) -> bool:
@@ -151,17 +157,6 @@ def _marks_in(content: Bytes, bounds: Places) -> tuple[Places, Places, Places] |
         start += len(piece)
     quotes, odd, blanks = map(np.concatenate, found)
     return quotes, odd, blanks
-
-
-def _stands(content: Bytes, places: Places, expected: bytes) -> Mask:
-    """Whether the expected bytes stand at each place."""
-    width = len(expected)
-    stretches = np.ndarray((max(len(content) - width + 1, 0),), f"V{width}", content.data, strides=(1,))
-    found = stretches[places]
-    if found.tobytes() == expected * len(places):
-        return np.ones(len(places), bool)
-    same: Mask = (found.view(np.uint8).reshape(-1, width) == np.frombuffer(expected, np.uint8)).all(axis=1)
-    return same
 
 
 def _unescaped(texts: pa.StringArray) -> pa.StringArray:
