@@ -29,6 +29,9 @@ from monitor_tasks.tables.payloads import Unusable, by_shape, compiled, document
 MARK = "\\u0000"
 VALUE = r"""^(?:-?[0-9][0-9.eE+-]*|true|false|null|"[^"\\]*")$"""
 
+VALUES = 1 << 18
+"""Values whose places are held at once."""
+
 _TOKEN = re.compile(r'"[^"]*"(?P<key>\s*:)?|[^\s,:{}\[\]"]+')
 
 
@@ -94,7 +97,14 @@ class Json(NamedTuple):
 
     def taken(self, lines: pa.ChunkedArray) -> tuple[list[pa.ChunkedArray], Mask]:
         """The cells of the texts that have this shape, whose rows follow each other, and which these are."""
-        content, bounds = bytes_of(in_one_piece(lines))
+        whole, at_once = in_one_piece(lines), max(VALUES // len(self.before), 1)
+        starts = range(0, max(len(whole), 1), at_once)
+        cells, fits = zip(*(self._taken(whole.slice(start, at_once)) for start in starts), strict=True)
+        return [pa.chunked_array(column, pa.string()) for column in zip(*cells, strict=True)], np.concatenate(fits)
+
+    def _taken(self, lines: pa.StringArray) -> tuple[list[pa.Array], Mask]:
+        """The same for texts whose places can be held."""
+        content, bounds = bytes_of(lines)
         commas = places_of(content, ord(","))
         first = firsts(commas, bounds)
         fits = np.diff(first) == len(self.before) - 1
@@ -112,7 +122,7 @@ class Json(NamedTuple):
         if not are_values.all():
             fits[fits] = are_values
             values = [one.filter(pa.array(are_values)) for one in values]
-        return [pa.chunked_array([one], pa.string()) for one in self._cells(values)], fits
+        return self._cells(values), fits
 
     def _pieces(self, commas: Places, first: Places, begins: Places, ends: Places) -> tuple[Places, Places]:
         """Where the values of lines of so many commas begin and end, if they are as they should be; a row for each."""

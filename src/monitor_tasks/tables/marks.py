@@ -11,7 +11,7 @@ Places = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
 FIRST_PRINTED = ord(" ")
-TILE = 1 << 18
+TILE = 1 << 19
 """Bytes that are looked at together: what is noted of them stays in a processor's cache."""
 
 
