@@ -47,6 +47,9 @@ def _warm(*more: str) -> None:
 
 # Ingestion
 
+STORE = ("monitor_tasks.io.store", "pyarrow.pandas_compat")
+"""What our readers load at their first use."""
+
 
 def make_captures(folder: Path, rows: int) -> None:
     for encoding in data.ENCODINGS:
@@ -88,7 +91,7 @@ def _objects(folder: Path) -> list[Any]:
 def _capture(name: str, folder: Path, says: bool = True) -> Call:
     from monitor_tasks.tables.captured import capture
 
-    _warm()
+    _warm(*STORE)
 
     def call() -> int | None:
         rows = capture(_objects(folder / name)).table.num_rows
@@ -103,7 +106,7 @@ def _ingest(name: str, folder: Path) -> Call:
     from monitor_tasks.tables.captured import Source
     from monitor_tasks.tables.readings import Span
 
-    _warm()
+    _warm(*STORE)
 
     def call() -> None:
         with ingested(Source(_objects(folder / name)), Span(), Records()) as (_, files):

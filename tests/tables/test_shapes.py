@@ -6,16 +6,18 @@ import random
 from time import sleep
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor_tasks.endpoint import Records
 from monitor_tasks.tables import captured as captured_module
+from monitor_tasks.tables import csv_shapes, json_shapes, readings, shapes
 from monitor_tasks.tables import lines as lines_module
-from monitor_tasks.tables import readings, shapes
 from monitor_tasks.tables.captured import Captured, capture
-from monitor_tasks.tables.files import table_bytes
+from monitor_tasks.tables.csv_shapes import Csv
+from monitor_tasks.tables.files import read_rows, table_bytes
 from monitor_tasks.tables.lines import in_memory
 from monitor_tasks.tables.readings import Span
 from monitor_tasks.window import Window
@@ -212,6 +214,41 @@ def test_records_written_alike_are_cut_without_a_parser(
     assert cells(found)["x"] == [f"{n}.5" for n in range(600)]
     assert cells(found)["latency_ms"] == [str(n) for n in range(600)]
     assert found.table["@inference_id"].to_pylist() == [f"i{n}" for n in range(600)]
+
+
+@pytest.mark.parametrize(("has_gaps", "fits"), [(False, "x.....x."), (True, "x..x..xx")])
+def test_lines_of_csv_are_read_once_whichever_of_them_fit(
+    monkeypatch: pytest.MonkeyPatch, has_gaps: bool, fits: str
+) -> None:
+    """A cell too many or too few, an empty one, quotes, and the end of a line within: the others' cells are found."""
+    passes = list[object]()
+
+    def counted(*arguments: Any, **more: Any) -> pa.Table:
+        passes.append(arguments)
+        return read_rows(*arguments, **more)
+
+    monkeypatch.setattr(csv_shapes, "read_rows", counted)
+    lines = ["1,2\n", "1,2,3\n", "1\n", "1,\n", '1,"2"\n', "1,2\r\n", "x,y\n", ",2\n"]
+    found, mask = Csv(2, has_gaps, has_quotes=False).taken(pa.chunked_array([lines]))
+    assert mask.tolist() == [mark == "x" for mark in fits]
+    rows = [line.rstrip().split(",") for line, mark in zip(lines, fits, strict=True) if mark == "x"]
+    assert [column.to_pylist() for column in found] == [[row[n] or None for row in rows] for n in (0, 1)]
+    assert len(passes) == 1
+
+
+def test_of_lines_of_csv_none_may_fit() -> None:
+    for lines in (["1\n", "2\n"], ['"1",2\n'], []):
+        found, mask = Csv(2, has_gaps=False, has_quotes=False).taken(pa.chunked_array([lines], pa.string()))
+        assert [column.to_pylist() for column in found] == [[], []]
+        assert mask.tolist() == [False] * len(lines)
+
+
+@pytest.mark.parametrize("values", [1, 7])
+def test_json_is_cut_alike_in_pieces_of_any_size(monkeypatch: pytest.MonkeyPatch, values: int) -> None:
+    lines = [of_json(f'{{"a": {n}, "b": "{"xyz"[n % 3]}", "c": {"null" if n % 5 else n}}}') for n in range(300)]
+    found = told(captured(*lines))
+    monkeypatch.setattr(json_shapes, "VALUES", values)
+    assert told(captured(*lines)) == found
 
 
 def test_a_csv_reader_reads_what_is_in_quotes(together: bool) -> None:

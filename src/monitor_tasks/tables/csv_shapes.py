@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor_tasks.tables.files import read_rows
-from monitor_tasks.tables.marks import Mask, bytes_of, have, have_gaps, in_one_piece
+from monitor_tasks.tables.marks import Mask, bytes_of, have, in_one_piece
 from monitor_tasks.tables.payloads import rows_of_csv
 
 Form = tuple[str, ...] | int
@@ -54,15 +54,6 @@ class Csv(NamedTuple):
         marks = ("','", "'\"'", "chr(10)", "chr(13)") if self._is_cell else ()
         return " and ".join([f"{text} <> ''", *(f"not contains({text}, {mark})" for mark in marks)])
 
-    def sifted(self, lines: pa.ChunkedArray) -> Mask | None:
-        """Which of the texts have this shape, looked at one by one; None where the query has seen it."""
-        if self.has_quotes or self._is_cell:
-            return None
-        fits = have(lines, {",": self.form - 1, "\n": 1, '"': 0, "\r": 0})
-        if not self.has_gaps:
-            fits &= ~have_gaps(lines)
-        return fits
-
     def line(self, side: str) -> str:
         """The whole text, as a line."""
         return f"{side}_text" if self._is_cell else f"{side}_text || chr(10)"
@@ -71,22 +62,32 @@ class Csv(NamedTuple):
         """Whole texts, as lines."""
         return texts if self._is_cell else pc.binary_join_element_wise(texts, "\n", "")
 
-    def finished(self, lines: pa.ChunkedArray) -> list[pa.ChunkedArray] | None:
-        """The cells of all texts; None where one of them has another shape after all."""
+    def taken(self, lines: pa.ChunkedArray) -> tuple[list[pa.ChunkedArray], Mask]:
+        """The cells of the texts that have this shape, and which these are."""
+        fits = np.ones(len(lines), bool)
         if self._is_cell:
-            return [lines]
-        if not len(lines):
-            return [pa.chunked_array([], pa.string())] * self.form
+            return [lines], fits
         if self.has_quotes:
-            return list(read_rows(content_of(lines), _names(self.form)).columns)
+            return list(read_rows(content_of(lines), _names(self.form)).columns) if len(lines) else self._none, fits
         content = content_of(lines)
         if _count(content, '"') or _count(content, "\r") or _count(content, "\n") > len(lines):
-            return None
-        try:
-            found = read_lines(content, self.form, has_gaps=self.has_gaps)
-        except pa.ArrowInvalid:
-            return None
-        return None if not self.has_gaps and any(_has_gaps(column) for column in found.columns) else list(found.columns)
+            fits = have(lines, {"\n": 1, '"': 0, "\r": 0})
+            content = content_of(lines.filter(pa.array(fits)))
+        if not content.size:
+            return self._none, fits
+        others = list[int]()
+        found = read_lines(content, self.form, others, has_gaps=self.has_gaps)
+        fits[np.flatnonzero(fits)[others]] = False
+        if self.has_gaps or not any(_has_gaps(column) for column in found.columns):
+            return list(found.columns), fits
+        whole = np.logical_and.reduce([pc.binary_length(column).to_numpy() > 0 for column in found.columns])
+        fits[fits] = whole
+        return list(found.filter(pa.array(whole)).columns), fits
+
+    @property
+    def _none(self) -> list[pa.ChunkedArray]:
+        """The cells of no text."""
+        return [pa.chunked_array([], pa.string())] * self.form
 
     @property
     def _is_cell(self) -> bool:
@@ -98,9 +99,14 @@ def content_of(texts: pa.ChunkedArray) -> pa.Buffer:
     return pa.py_buffer(bytes_of(in_one_piece(texts))[0])
 
 
-def read_lines(content: pa.Buffer, width: int, *, has_gaps: bool = False) -> pa.Table:
-    """What stands between the commas of lines without quotes; raises ArrowInvalid where that is not so many."""
-    return read_rows(content, _names(width), is_plain=True, has_gaps=has_gaps)
+def read_lines(content: pa.Buffer, width: int, others: list[int], *, has_gaps: bool) -> pa.Table:
+    """The cells of lines without quotes; the numbers of those that have not so many cells are added to the `others`."""
+
+    def skip(row: Any) -> str:
+        others.append(row.number - 1)
+        return "skip"
+
+    return read_rows(content, _names(width), skip, has_gaps=has_gaps)
 
 
 def _names(width: int) -> list[str]:

@@ -320,16 +320,28 @@ def _first_row(file: BinaryIO) -> tuple[int, bytes]:
 
 
 def read_rows(
-    content: bytes | pa.Buffer, columns: list[str] | None, *, is_plain: bool = False, has_gaps: bool = True
+    content: bytes | pa.Buffer,
+    columns: list[str] | None,
+    skip: Callable[[Any], str] | None = None,
+    *,
+    has_gaps: bool = True,
 ) -> pa.Table:
-    """The rows of a CSV without a header; only an empty cell is missing. A plain one has no quotes and is UTF-8."""
-    return pa_csv.read_csv(pa.BufferReader(content), *_options(columns, is_plain=is_plain, has_gaps=has_gaps))
+    """The rows of a CSV without a header; only an empty cell is missing.
+
+    A plain one has no quotes and is UTF-8: it has a `skip`, which is told of every row that has not so many columns.
+    """
+    return pa_csv.read_csv(pa.BufferReader(content), *_options(columns, skip=skip, has_gaps=has_gaps))
 
 
 def _options(
-    columns: list[str] | None, wanted: list[str] | None = None, *, is_plain: bool = False, has_gaps: bool = True
+    columns: list[str] | None,
+    wanted: list[str] | None = None,
+    *,
+    skip: Callable[[Any], str] | None = None,
+    has_gaps: bool = True,
 ) -> tuple[Any, Any, Any]:
     """How Arrow reads a CSV of these columns, or the wanted ones of them: every cell is text."""
+    is_plain = skip is not None
     return (
         pa_csv.ReadOptions(
             column_names=columns,
@@ -337,7 +349,9 @@ def _options(
             block_size=LONGEST_ROW,
             use_threads=not is_plain,
         ),
-        pa_csv.ParseOptions(quote_char=False if is_plain else '"', newlines_in_values=not is_plain),
+        pa_csv.ParseOptions(
+            quote_char=False if is_plain else '"', newlines_in_values=not is_plain, invalid_row_handler=skip
+        ),
         pa_csv.ConvertOptions(
             column_types=dict.fromkeys(columns or (), pa.string()),
             include_columns=wanted,

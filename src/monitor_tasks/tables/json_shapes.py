@@ -1,4 +1,4 @@
-"""Payloads of JSON of one shape: the same keys and brackets around plain values, taken apart as lines of CSV."""
+"""Payloads of JSON of one shape: the same keys and brackets around plain values, cut at the commas between them."""
 
 import re
 from collections.abc import Mapping
@@ -10,13 +10,27 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from monitor_tasks.endpoint import Records
-from monitor_tasks.tables.csv_shapes import WIDEST, Form, content_of, read_lines
-from monitor_tasks.tables.files import LONGEST_ROW
-from monitor_tasks.tables.marks import Mask, bytes_of, have
+from monitor_tasks.tables.csv_shapes import WIDEST, Form
+from monitor_tasks.tables.marks import (
+    FIRST_PRINTED,
+    Bytes,
+    Mask,
+    Places,
+    between,
+    bytes_of,
+    counts,
+    firsts,
+    in_one_piece,
+    places_of,
+    stand,
+)
 from monitor_tasks.tables.payloads import Unusable, by_shape, compiled, documents, rows_in
 
 MARK = "\\u0000"
 VALUE = r"""^(?:-?[0-9][0-9.eE+-]*|true|false|null|"[^"\\]*")$"""
+
+VALUES = 1 << 18
+"""Values whose places are held at once."""
 
 _TOKEN = re.compile(r'"[^"]*"(?P<key>\s*:)?|[^\s,:{}\[\]"]+')
 
@@ -81,95 +95,87 @@ class Json(NamedTuple):
         """Whole texts, as lines."""
         return pc.binary_join_element_wise(texts, "\n", "")
 
-    def sifted(self, lines: pa.ChunkedArray) -> Mask:
-        """Which of the texts have this shape, looked at one by one."""
-        fits = have(lines, {",": len(self.before) - 1, "\n": 1, "\r": 0})
-        if fits.any():
-            fits[fits] = self._taken(read_lines(content_of(lines.filter(pa.array(fits))), len(self.before)))[1]
-        return fits
+    def taken(self, lines: pa.ChunkedArray) -> tuple[list[pa.ChunkedArray], Mask]:
+        """The cells of the texts that have this shape, whose rows follow each other, and which these are."""
+        whole, at_once = in_one_piece(lines), max(VALUES // len(self.before), 1)
+        starts = range(0, max(len(whole), 1), at_once)
+        cells, fits = zip(*(self._taken(whole.slice(start, at_once)) for start in starts), strict=True)
+        return [pa.chunked_array(column, pa.string()) for column in zip(*cells, strict=True)], np.concatenate(fits)
 
-    def finished(self, lines: pa.ChunkedArray) -> list[pa.ChunkedArray] | None:
-        """The cells of all texts, whose rows follow each other; None where one of them has another shape after all."""
-        if not len(lines):
-            return [pa.chunked_array([], pa.string())] * len(self.numbers[0])
-        try:
-            pieces = read_lines(content_of(lines), len(self.before))
-        except pa.ArrowInvalid:
-            return None
-        if pieces.num_rows != len(lines):
-            return None
-        values, fits = self._taken(pieces)
-        if not fits.all():
-            return None
-        found = [values[number] for row in self.numbers for number in row]
+    def _taken(self, lines: pa.StringArray) -> tuple[list[pa.Array], Mask]:
+        """The same for texts whose places can be held."""
+        content, bounds = bytes_of(lines)
+        commas = places_of(content, ord(","))
+        first = firsts(commas, bounds)
+        fits = np.diff(first) == len(self.before) - 1
+        fits &= counts(np.flatnonzero(content < FIRST_PRINTED), bounds) == 1
+        starts, ends = self._pieces(commas, first[:-1][fits], bounds[:-1][fits], bounds[1:][fits])
+        alike = self._are_alike(content, starts, ends)
+        if not alike.all():
+            starts, ends = starts[alike], ends[alike]
+            fits[fits] = alike
+        values, are_values = list[pa.Array](), np.ones(len(starts), bool)
+        for texts, is_number in zip(between(content, starts, ends), self.are_numbers, strict=True):
+            found, is_value = _numbers(texts) if is_number else _plain_values(texts)
+            are_values &= is_value
+            values.append(found)
+        if not are_values.all():
+            fits[fits] = are_values
+            values = [one.filter(pa.array(are_values)) for one in values]
+        return self._cells(values), fits
+
+    def _pieces(self, commas: Places, first: Places, begins: Places, ends: Places) -> tuple[Places, Places]:
+        """Where the values of lines of so many commas begin and end, if they are as they should be; a row for each."""
+        inner = commas[first[:, None] + np.arange(len(self.before) - 1)]
+        lefts = np.column_stack([begins, inner + 1]) + [len(one.encode()) for one in self.before]
+        rights = np.column_stack([inner, ends - 1]) - [len(one.encode()) for one in self.after]
+        return lefts, rights
+
+    def _are_alike(self, content: Bytes, starts: Places, ends: Places) -> Mask:
+        """In which rows what should stand around the values does."""
+        alike: Mask = np.logical_and.reduce(starts < ends, axis=1)
+        for number, (before, after) in enumerate(zip(self.before, self.after, strict=True)):
+            rows = slice(None) if alike.all() else alike
+            alike[rows] = stand(content, starts[rows, number] - len(before.encode()), before.encode())
+            rows = slice(None) if alike.all() else alike
+            alike[rows] = stand(content, ends[rows, number], after.encode())
+        return alike
+
+    def _cells(self, values: list[pa.Array]) -> list[pa.Array]:
+        """The cells that are values, those of several rows after each other."""
         if self.rows == 1:
-            return found
-        width = len(self.numbers[0])
-        order = pa.array(np.arange(len(lines) * self.rows).reshape(self.rows, -1).T.ravel())
-        columns = [[chunk for column in found[number::width] for chunk in column.chunks] for number in range(width)]
-        return [pa.chunked_array(column, pa.string()).take(order) for column in columns]
-
-    def _taken(self, pieces: pa.Table) -> tuple[list[pa.ChunkedArray], Mask]:
-        """The values without what stands around them, and which texts have this shape."""
-        fits, columns = np.ones(pieces.num_rows, bool), list[pa.ChunkedArray]()
-        for piece, before, after, is_number in zip(
-            pieces.columns, self.before, self.after, self.are_numbers, strict=True
-        ):
-            inner = [_inside(chunk, before, after) for chunk in piece.chunks]
-            values = pa.chunked_array([value for value, _ in inner], pa.string())
-            fits &= np.concatenate([np.ones(0, bool), *(stands for _, stands in inner)])
-            values, is_value = _numbers(values) if is_number else _plain_values(values)
-            fits &= is_value
-            columns.append(values)
-        return columns, fits
+            return [values[number] for number in self.numbers[0]]
+        order = pa.array(np.arange(len(values[0]) * self.rows).reshape(self.rows, -1).T.ravel())
+        return [
+            pa.concat_arrays([values[number] for number in column]).take(order)
+            for column in zip(*self.numbers, strict=True)
+        ]
 
 
-def _inside(pieces: pa.StringArray, before: str, after: str) -> tuple[pa.StringArray, Mask]:
-    """What stands between two texts, and whether it does."""
-    stands = pc.and_(pc.starts_with(pieces, before), pc.ends_with(pieces, after))
-    stands = pc.and_(stands, pc.greater(pc.binary_length(pieces), len(before) + len(after)))
-    fits = stands.to_numpy(zero_copy_only=False)
-    if not fits.all():
-        pieces = pc.if_else(stands, pieces, before + after)
-    end = -len(after.encode()) or LONGEST_ROW
-    return pc.binary_slice(pieces.view(pa.binary()), len(before.encode()), end).view(pa.string()), fits
-
-
-def _numbers(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Mask]:
+def _numbers(values: pa.StringArray) -> tuple[pa.StringArray, Mask]:
     """Numbers as they are, null as missing; and whether they are such. JSON they are: so their ends tell.
 
-    DuckDB's JSON knows nan and inf, which Python's does not.
+    DuckDB's JSON knows nan and inf, which Python's does not. No value is empty.
     """
-    first, second, last = (
-        np.concatenate([np.zeros(0, np.uint8), *(_bytes(chunk, place) for chunk in values.chunks)])
-        for place in (0, 1, -1)
-    )
+    content, bounds = bytes_of(values)
+    first, last = content[bounds[:-1]], content[bounds[1:] - 1]
+    second = content.take(bounds[:-1] + 1, mode="clip") if len(content) else first
     fits = (_is_digit(first) | (first == ord("-")) & _is_digit(second)) & _is_digit(last)
     if fits.all():
         return values, fits
     is_null = pc.equal(values, "null")
-    return pc.if_else(is_null, None, values), fits | is_null.to_numpy()
-
-
-def _bytes(values: pa.StringArray, place: int) -> NDArray[np.uint8]:
-    """A byte of each value, by its place from the beginning or the end; 0 where it is not so long."""
-    content, bounds = bytes_of(values)
-    if not len(content):
-        return np.zeros(len(values), np.uint8)
-    starts = bounds[:-1] if place >= 0 else bounds[1:]
-    found = content.take(starts + place, mode="clip")
-    return np.where(np.diff(bounds) > max(place, -1 - place), found, np.uint8(0))
+    return pc.if_else(is_null, None, values), fits | is_null.to_numpy(zero_copy_only=False)
 
 
 def _is_digit(byte: NDArray[np.uint8]) -> Mask:
     return (byte >= ord("0")) & (byte <= ord("9"))
 
 
-def _plain_values(values: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Mask]:
+def _plain_values(values: pa.StringArray) -> tuple[pa.StringArray, Mask]:
     """Numbers, texts without their quotes and truth values as they are, null as missing; and whether they are such."""
     fits = pc.match_substring_regex(values, VALUE)
     inner = pc.if_else(pc.starts_with(values, '"'), pc.utf8_slice_codeunits(values, 1, -1), values)
-    return pc.if_else(pc.equal(values, "null"), None, inner), fits.to_numpy()
+    return pc.if_else(pc.equal(values, "null"), None, inner), fits.to_numpy(zero_copy_only=False)
 
 
 def _number(cell: str | None) -> int:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from monitor_tasks.endpoint import Limits
 from monitor_tasks.tables.ledger import EXCERPT, Ledger, Place, Quarantined
+from monitor_tasks.tables.marks import places_of
 
 BLOCK = 4 << 20
 """Bytes of text that are looked at together, but for a line that is longer."""
@@ -186,7 +187,7 @@ class _Lines:
         if marked or not is_ended:
             text = text[marked:size] + b"\n" * (not is_ended)
             end = len(text)
-        bounds = np.concatenate([[0], np.flatnonzero(np.frombuffer(text, np.uint8)[:end] == ord("\n")) + 1])
+        bounds = np.append(0, places_of(np.frombuffer(text, np.uint8)[:end], ord("\n")) + 1)
         if not size:
             bounds = bounds[:1]
         for first in range(0, max(len(bounds) - 1, 1), LINES):

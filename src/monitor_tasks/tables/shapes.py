@@ -140,33 +140,25 @@ class Shape(NamedTuple):
 
     def _taken(self, found: pa.Table, lines: pa.Table, among: Mask) -> Read:
         """What was found of those lines that are among them."""
-        sides = self._sides(found)
-        if sides is None:
-            found = found.set_column(found.column_names.index("fits"), "fits", self._sifted(found))
-            sides = self._sides(found)
+        cells, fits = self._cells(found)
+        found = found.set_column(found.column_names.index("fits"), "fits", pa.array(fits))
         done = pc.and_(found["known"], pc.or_(found["fits"], pc.invert(found["wanted"])))
         among[among] = np.asarray(done)
         found = found.drop_columns([f"{side}_line" for side in self.payloads])
-        return Read(where(found, done), sides or {}, where(lines, pa.array(~among)))
+        return Read(where(found, done), cells, where(lines, pa.array(~among)))
 
-    def _sides(self, found: pa.Table) -> dict[str, list[pa.ChunkedArray]] | None:
-        """The cells of the lines that fit; None where some of these do not."""
-        all_fit, sides = pc.all(found["fits"]).as_py(), {}
+    def _cells(self, found: pa.Table) -> tuple[dict[str, list[pa.ChunkedArray]], Mask]:
+        """The cells of the lines that fit, looked at all together, and which these are."""
+        cells, fits = dict[str, list[pa.ChunkedArray]](), np.array(found["fits"])
         for side, payload in self.payloads.items():
             lines = found[f"{side}_line"]
-            cells = payload.finished(lines if all_fit else lines.filter(found["fits"]))
-            if cells is None:
-                return None
-            sides[side] = cells
-        return sides
-
-    def _sifted(self, found: pa.Table) -> pa.ChunkedArray:
-        """Which lines fit, looked at one by one."""
-        fits = found["fits"]
-        for side, payload in self.payloads.items():
-            seen = payload.sifted(found[f"{side}_line"])
-            fits = fits if seen is None else pc.and_(fits, pa.array(seen))
-        return fits
+            taken, stand = payload.taken(lines if fits.all() else lines.filter(pa.array(fits)))
+            if not stand.all():
+                rows = pa.array(np.repeat(stand, self.rows))
+                cells = {name: [column.filter(rows) for column in columns] for name, columns in cells.items()}
+                fits[fits] = stand
+            cells[side] = taken
+        return cells, fits
 
     def _values(self, settings: Records, window: Window | None) -> dict[str, Any]:
         """The values of the query's parts."""

@@ -12,11 +12,23 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
-from monitor_tasks.tables.marks import Bytes, Mask, Places, bytes_of, counts
+from monitor_tasks.tables.marks import (
+    FIRST_PRINTED,
+    TILE,
+    Bytes,
+    Mask,
+    Places,
+    between,
+    bytes_of,
+    counts,
+    firsts,
+    places_of,
+    stand,
+)
 
 Path = tuple[str | int, ...]
 
-QUOTE, ESCAPE, FIRST_PRINTED = ord('"'), ord("\\"), ord(" ")
+QUOTE, ESCAPE = ord('"'), ord("\\")
 RARE = 4
 """Lines of which every so many-th byte is a quote are not looked at."""
 _QUOTES = re.compile(r'(?<!\\)"')
@@ -80,15 +92,11 @@ class Template(NamedTuple):
     def cut(self, lines: pa.LargeStringArray) -> tuple[Mask, dict[str, pa.StringArray]]:
         """Which lines fit, and the varying texts of those by name, quotes as they are meant."""
         content, bounds = bytes_of(lines)
-        most = len(content) // RARE
-        found = [_places(content == mark, most) for mark in (QUOTE, ESCAPE)] + [_places(content < FIRST_PRINTED, most)]
-        if any(places is None for places in found):
-            return np.zeros(len(lines), bool), self._texts(pa.py_buffer(content), *[[_NONE] * len(self.texts)] * 2)
-        quotes, escapes, blanks = (places for places in found if places is not None)
-        odd = escapes[content[escapes + 1] != QUOTE]
-        if len(odd) < len(escapes):
-            quotes = quotes[content[quotes - 1] != ESCAPE]
-        first = np.searchsorted(quotes, bounds)
+        found = _marks_in(content, bounds)
+        if found is None:
+            return np.zeros(len(lines), bool), self._texts(content, *[[_NONE] * len(self.texts)] * 2)
+        quotes, odd, blanks = found
+        first = firsts(quotes, bounds)
         fits = np.diff(first) == self.quotes
         fits &= counts(blanks, bounds) == sum(one < FIRST_PRINTED for one in self.fixed[-1])
         fits &= counts(odd, bounds) == sum(len(_ODD.findall(one)) for one in self.fixed)
@@ -99,7 +107,7 @@ class Template(NamedTuple):
         if not alike.all():
             fits[fits] = alike
             starts, ends = ([place[alike] for place in side] for side in (starts, ends))
-        return fits, self._texts(pa.py_buffer(content), starts, ends)
+        return fits, self._texts(content, starts, ends)
 
     def _are_alike(self, content: Bytes, lefts: list[Places], rights: list[Places]) -> Mask:
         """Whether nothing but the fixed bytes stands between the places, line by line."""
@@ -107,19 +115,13 @@ class Template(NamedTuple):
         for one, left, right in zip(self.fixed, lefts, rights, strict=True):
             alike &= right - left == len(one)
         for one, left in zip(self.fixed, lefts, strict=True):
-            alike[alike] = _stands(content, left if alike.all() else left[alike], one)
+            alike[alike] = stand(content, left if alike.all() else left[alike], one)
         return alike
 
-    def _texts(self, content: pa.Buffer, starts: list[Places], ends: list[Places]) -> dict[str, pa.StringArray]:
-        """The texts between the places; what lies before and behind each is a text of its own that is not taken."""
-        places = np.stack([place for pair in zip(starts, ends, strict=True) for place in pair], axis=1)
-        bounds = pa.py_buffer(np.append(places.ravel(), len(content)).astype(np.int32))
-        pieces = pa.StringArray.from_buffers(places.size, bounds, content)
-        return {
-            one.role.name: _unescaped(pieces.take(pa.array(np.arange(2 * number, places.size, 2 * len(self.texts)))))
-            for number, one in enumerate(self.texts)
-            if one.role.name
-        }
+    def _texts(self, content: Bytes, starts: list[Places], ends: list[Places]) -> dict[str, pa.StringArray]:
+        """The texts between the places that somebody asks for, by name."""
+        found = between(content, np.stack(starts, axis=1), np.stack(ends, axis=1))
+        return {one.role.name: _unescaped(texts) for one, texts in zip(self.texts, found, strict=True) if one.role.name}
 
 
 def _is_value(pieces: list[str], number: int) -> bool:
@@ -136,28 +138,33 @@ def _marks(value: Any, path: Path) -> Iterator[tuple[Path, int]]:
         yield path, int(value[1:])
 
 
-def _places(are_there: Mask, most: int) -> Places | None:
-    """Where the mask is true; None where that is so often that the places would fill the memory."""
-    return np.flatnonzero(are_there) if np.count_nonzero(are_there) <= most else None
+def _marks_in(content: Bytes, bounds: Places) -> tuple[Places, Places, Places] | None:
+    """Where in lines quotes stand that are not escaped, escapes of something else, and what is not printed.
 
-
-def _stands(content: Bytes, places: Places, expected: bytes) -> Mask:
-    """Whether the expected bytes stand at each place."""
-    width = len(expected)
-    stretches = np.ndarray((max(len(content) - width + 1, 0),), f"V{width}", content.data, strides=(1,))
-    found = stretches[places]
-    if found.tobytes() == expected * len(places):
-        return np.ones(len(places), bool)
-    same: Mask = (found.view(np.uint8).reshape(-1, width) == np.frombuffer(expected, np.uint8)).all(axis=1)
-    return same
+    None where these are so many that their places would fill the memory.
+    """
+    found: tuple[list[Places], ...] = ([], [], [])
+    start, room = 0, len(content) // RARE
+    for piece in np.split(content, np.unique(bounds[np.searchsorted(bounds, np.arange(TILE, len(content), TILE))])):
+        is_quote, is_escape = piece == QUOTE, piece == ESCAPE
+        is_odd = np.greater(is_escape[:-1], is_quote[1:])
+        np.greater(is_quote[1:], is_escape[:-1], out=is_quote[1:])
+        for known, are_there in zip(found, (is_quote, is_odd, piece < FIRST_PRINTED), strict=True):
+            room -= int(np.count_nonzero(are_there))
+            if room < 0:
+                return None
+            known.append(np.flatnonzero(are_there) + start)
+        start += len(piece)
+    quotes, odd, blanks = map(np.concatenate, found)
+    return quotes, odd, blanks
 
 
 def _unescaped(texts: pa.StringArray) -> pa.StringArray:
     """Texts whose only backslashes are those before quotes, without these."""
     content, bounds = bytes_of(texts)
-    escapes = np.flatnonzero(content == ESCAPE)
+    escapes = places_of(content, ESCAPE)
     if not len(escapes):
         return texts
-    bounds = (bounds - np.searchsorted(escapes, bounds)).astype(np.int32)
+    bounds = (bounds - firsts(escapes, bounds)).astype(np.int32)
     kept = content.tobytes().translate(None, b"\\")
     return pa.StringArray.from_buffers(len(texts), pa.py_buffer(bounds), pa.py_buffer(kept))
