@@ -54,10 +54,11 @@ def bucket(composed: Composed) -> Any:
 
 
 def wait(composed: Composed, dag_id: str, runs: int) -> dict[str, str]:
-    """The states of a DAG's runs when so many are over; what ends by itself is started again meanwhile."""
+    """The states of a DAG's runs when so many are over; what ends by itself is started again, questions get a yes."""
     deadline, states = time.monotonic() + PATIENCE, dict[str, str]()
     while time.monotonic() < deadline:
         with suppress(httpx.HTTPError):
+            composed.api.approve()
             states = composed.api.states(dag_id)
         if sum(state in ("success", "failed") for state in states.values()) >= runs:
             return states
