@@ -18,6 +18,8 @@ PIECE = 10_000
 AGAINST_SHAP = 200
 """So many rows are explained beside shap, whose Kernel SHAP takes its time."""
 SAME_RANKING = 0.999
+TURNS = 10
+"""Turns of which the best counts, where the work is short."""
 Call = Callable[[], int | Cost | None]
 
 
@@ -231,4 +233,4 @@ def _best(call: Callable[[], int]) -> Call:
         answer = call()
         return Cost(perf_counter() - start, 0.0, answer, busy=process_time() - busy)
 
-    return lambda: min(turn() for _ in range(10))
+    return lambda: min(turn() for _ in range(TURNS))

@@ -13,13 +13,17 @@ from benchmarks.steps import BENCHMARKS, BIAS, INSTALLING, WINDOW
 pytestmark = pytest.mark.filterwarnings("ignore")  # what the peers say of each other is nothing of ours
 
 
+ROWS = {WINDOW: 20_000, "replay": 240}
+
+
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.long] * (name == WINDOW)) for name in BENCHMARKS if name not in INSTALLING],
 )
 def test_every_benchmark_runs_and_its_sides_find_the_same(name, monkeypatch):
-    monkeypatch.setattr("benchmarks.dashboard.ENDPOINTS", 3)
-    rows = list(command.measured([name], rows=20_000 if name == WINDOW else 2000, rounds=1, cost=measure.here))
+    for constant, small in {"dashboard.ENDPOINTS": 3, "attribution.TURNS": 1, "attribution.AGAINST_SHAP": 20}.items():
+        monkeypatch.setattr(f"benchmarks.{constant}", small)
+    rows = list(command.measured([name], rows=ROWS.get(name, 2000), rounds=1, cost=measure.here))
     assert rows
     for row in rows:
         assert row.ours.seconds > 0
