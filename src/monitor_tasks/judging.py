@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from itertools import accumulate
 from operator import add
 from typing import Any, NamedTuple, TypeAlias
 
@@ -22,7 +21,8 @@ from monitor_tasks.monitors.settings import (
     ModelQualitySettings,
     PredictionSettings,
 )
-from monitor_tasks.profiles.columns import Edges, TableProfile
+from monitor_tasks.profiles.batches import without_cycles
+from monitor_tasks.profiles.columns import Edges, TableProfile, with_the_others
 from monitor_tasks.profiles.partition import Partition
 from monitor_tasks.profiles.quantiles import edges_of
 from monitor_tasks.profiles.sketch import profile_and_block
@@ -153,14 +153,14 @@ def _tried(
     """The constraints, each tried in every slice of the reference as all other slices would suggest it."""
     if len(slices) < 2:
         return constraints
-    before = list(accumulate(slices, initial=TableProfile()))
-    after = list(accumulate(reversed(slices), initial=TableProfile()))[::-1]
-    findings = []
-    for place, one in enumerate(slices):
-        others = before[place] + after[place + 1]
-        judged = tuple(rule.model_copy(update={"enabled": True}) for rule in monitor.suggest([others]))
-        findings.append(judge(monitor.measure(one, Baseline("", judged, others, edges)), judged))
-    return tried(constraints, findings)
+    return tried(constraints, (_judged(monitor, one, others, edges) for one, others in with_the_others(slices)))
+
+
+@without_cycles()
+def _judged(monitor: Any, one: TableProfile, others: TableProfile, edges: Edges) -> tuple[Finding, ...]:
+    """What one slice breaks of all that the others suggest, of what is switched off too."""
+    judged = monitor.suggest([others], all_enabled=True)
+    return judge(monitor.measure(one, Baseline("", judged, others, edges)), judged)
 
 
 def _seen(name: str, monitor: Any, table: Stored, edges: Any) -> Seen:

@@ -168,7 +168,7 @@ def judge(metrics: Iterable[Metric], constraints: Sequence[Constraint]) -> tuple
     )
 
 
-def tried(constraints: Sequence[Constraint], slices: Sequence[Sequence[Finding]]) -> tuple[Constraint, ...]:
+def tried(constraints: Sequence[Constraint], slices: Iterable[Sequence[Finding]]) -> tuple[Constraint, ...]:
     """The constraints with the false alarms that they would have raised, by the findings in slices of the reference."""
     decided, broken = Counter[str](), Counter[str]()
     for findings in slices:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor_tasks.profiles.cells import KINDS, Cells, inferred_type
+from monitor_tasks.profiles.cells import FEW, KINDS, Cells, inferred_type
 
 INTEGRAL = {
     "0": 0,
@@ -166,3 +166,12 @@ def test_a_word_among_many_digits_knows_its_row() -> None:
     assert cells.places[1].tolist() == [100]
     assert cells.as_texts(np.array([99, 100, 101])) == ["99", "x", "100"]
     assert cells.is_number is not None
+
+
+def test_few_cells_are_told_apart_as_many_are() -> None:
+    texts = [*INTEGRAL, *FRACTIONAL, *BOOLEAN, *STRING]
+    few, many = Cells.of(pa.array(texts)), Cells.of(pa.array(texts + [f"text {number}" for number in range(10 * FEW)]))
+    assert len(texts) <= FEW
+    assert many.counts == few.counts | {"String": few.counts["String"] + 10 * FEW}
+    assert many.numbers.tolist() == few.numbers.tolist()
+    assert many.texts.to_pylist()[: len(few.texts)] == few.texts.to_pylist()

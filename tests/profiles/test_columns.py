@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from functools import reduce
 from operator import add
+from weakref import WeakValueDictionary
 
 import numpy as np
 import orjson
@@ -21,6 +22,7 @@ from monitor_tasks.profiles.columns import (
     Edges,
     TableProfile,
     add_up,
+    with_the_others,
 )
 from monitor_tasks.profiles.extras import Also
 
@@ -214,3 +216,27 @@ def test_few_numbers_are_known_by_value_wherever_they_lie(numbers: list[float]) 
     assert of(*numbers).numbers == Counter(
         str(int(one)) if one % 1 == 0 and abs(one) < 1e15 else repr(one) for one in numbers
     )
+
+
+def test_each_profile_stands_beside_the_sum_of_all_others_and_few_sums_are_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    profiles = [
+        TableProfile.of(pa.table({"x": [number, 1.5 * number], "t": ["a", str(number)]})) for number in range(10)
+    ]
+    alone = [reduce(add, [*profiles[:place], *profiles[place + 1 :]]) for place in range(10)]
+    sums, added, held = WeakValueDictionary[int, TableProfile](), TableProfile.sum_of, list[int]()
+
+    def counted(many: list[TableProfile]) -> TableProfile:
+        found = added(many)
+        sums[id(found)] = found
+        return found
+
+    monkeypatch.setattr(TableProfile, "sum_of", counted)
+    for one, others in with_the_others(profiles):
+        place = len(held)
+        assert (one, others.to_json()) == (profiles[place], alone[place].to_json())
+        held.append(len(sums))
+    assert len(held) == 10
+    assert max(held) <= 5, "one for each halving of ten, and the one that is told"
+    assert [*with_the_others([])] == []

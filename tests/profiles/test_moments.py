@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor_tasks.profiles import moments
+from monitor_tasks.profiles.cells import FEW
 from monitor_tasks.profiles.moments import ExactSum
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -30,15 +31,17 @@ NASTY = {
 
 @pytest.mark.parametrize("values", NASTY.values(), ids=NASTY)
 def test_sums_of_nasty_values_are_exact(values: list[float]) -> None:
-    found = np.array(values, np.float64)
+    found = np.array(values + [0.0] * FEW, np.float64)
     assert ExactSum.of(found).fraction() == sum(map(Fraction, values))
     assert ExactSum.of_squares(found).fraction() == sum(Fraction(value) ** 2 for value in values)
 
 
 @given(numbers)
 def test_sums_are_exact(values: np.ndarray) -> None:
+    many = np.concatenate([values, np.zeros(FEW)])
     assert ExactSum.of(values).fraction() == sum(map(Fraction, values.tolist()))
     assert ExactSum.of_squares(values).fraction() == sum(Fraction(value) ** 2 for value in values.tolist())
+    assert moments.Moments.of(values) == moments.Moments.of(many), "zeros add nothing, but are sliced with the others"
 
 
 @given(st.lists(st.floats(-1e300, 1e300), max_size=60))

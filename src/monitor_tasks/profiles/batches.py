@@ -1,8 +1,10 @@
 """Tables by pieces of bounded size, and their columns by all cores."""
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -37,6 +39,18 @@ def pieces(tables: Iterable[pa.Table | pa.RecordBatch]) -> Iterator[pa.Table]:
         rows = rows_at_once(whole.num_columns)
         for start in range(0, max(whole.num_rows, 1), rows):
             yield whole.slice(start, min(rows, whole.num_rows - start))  # Arrow makes up rows where there is no column
+
+
+@contextmanager
+def without_cycles() -> Iterator[None]:
+    """Python does not look for cycles of objects meanwhile; worth it while many small objects come, which have none."""
+    was_looking = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_looking:
+            gc.enable()
 
 
 def column_by_column(

@@ -1,5 +1,6 @@
 """What kind of thing each cell of a column is: by its text for text, by its type for typed columns."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+FEW = 64
+"""So few cells are looked at one by one: to make a library ready for all of them takes longer."""
 KINDS = ("Integral", "Fractional", "Boolean", "String")
 
 INTEGRAL = r"^[+-]? ?[0-9]+$"
@@ -26,6 +29,7 @@ _SAMPLE = 1_024
 """Cells that tell whether a column's text repeats."""
 _INTEGRAL, _FRACTIONAL, _BOOLEAN, _STRING = range(4)
 """The kinds as numbers: their places in KINDS."""
+_PATTERNS = [re.compile(pattern) for pattern in (INTEGRAL, FRACTIONAL, BOOLEAN)]
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Cells:
     @cached_property
     def tally(self) -> tuple[pa.Array, NDArray[np.int64]]:
         """The different texts, and how often each occurs."""
+        if not len(self.texts):
+            return self.texts, np.zeros(0, np.int64)
         if pa.types.is_dictionary(self.texts.type):
             counts = np.bincount(self.texts.indices, minlength=len(self.texts.dictionary))
             found = np.flatnonzero(counts)
@@ -184,10 +190,11 @@ def _encoded_once(column: pa.DictionaryArray) -> pa.Array:
 
 
 def _by_text(missing: int, present: pa.Array) -> Cells:
-    if _repeats(present):
+    if len(present) > FEW and _repeats(present):
         encoded = present.dictionary_encode()
         return _sorted(missing, _told_apart(encoded.dictionary), encoded)
-    return _plain_numbers(missing, present) or _sorted(missing, _told_apart(present), present)
+    plain = _plain_numbers(missing, present) if len(present) > FEW else None
+    return plain or _sorted(missing, _told_apart(present), present)
 
 
 def _repeats(texts: pa.Array) -> bool:
@@ -198,6 +205,9 @@ def _repeats(texts: pa.Array) -> bool:
 
 def _told_apart(texts: pa.Array) -> tuple[NDArray[np.intp], Numbers]:
     """The kind of each text, as a place in KINDS, and the number it is, where it is one."""
+    if len(texts) <= FEW:
+        few = [_told(text) for text in texts.to_pylist()]
+        return np.array([kind for kind, _ in few], np.intp), np.array([number for _, number in few], np.float64)
     integral, fractional, boolean = (
         pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
         for pattern in (INTEGRAL, FRACTIONAL, BOOLEAN)
@@ -207,6 +217,12 @@ def _told_apart(texts: pa.Array) -> tuple[NDArray[np.intp], Numbers]:
     numeric = kinds < _BOOLEAN
     numbers[numeric] = _parse(texts.filter(pa.array(numeric)))
     return kinds, numbers
+
+
+def _told(text: str) -> tuple[int, float]:
+    """The kind of one text, and the number it is, where it is one."""
+    kind = next((kind for kind, pattern in enumerate(_PATTERNS) if pattern.fullmatch(text)), _STRING)
+    return kind, float(text.replace(" ", "")) + 0.0 if kind < _BOOLEAN else np.nan
 
 
 def _sorted(missing: int, known: tuple[NDArray[np.intp], Numbers], cells: pa.Array) -> Cells:

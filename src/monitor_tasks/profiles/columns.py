@@ -1,7 +1,8 @@
 """Counts, exact moments, histogram and categories of every column of a table."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from itertools import islice
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from monitor_tasks.profiles.batches import column_by_column, each_column
 from monitor_tasks.profiles.bins import Bins, Grid
-from monitor_tasks.profiles.cells import Cells, inferred_type, number_text
+from monitor_tasks.profiles.cells import FEW, Cells, inferred_type, number_text
 from monitor_tasks.profiles.correlations import Correlations
 from monitor_tasks.profiles.extras import Also, ExtraColumn, Extras
 from monitor_tasks.profiles.formats import format_counts
@@ -157,6 +158,9 @@ class ColumnProfile:
     @classmethod
     def sum_of(cls, many: Sequence[Self]) -> Self:
         """The profile of all their rows together."""
+        many = [one for one in many if one.missing or one.kinds] or many[:1]
+        if len(many) == 1:
+            return many[0]
         return cls(
             missing=sum(one.missing for one in many),
             kinds=reduce(_sum, (one.kinds for one in many)),
@@ -334,10 +338,18 @@ def _bins(numbers: NDArray[np.float64], values: Different | None, grid: Grid | N
 
 def _different(numbers: NDArray[np.float64]) -> Different | None:
     """The different numbers, and how often each occurs; None past 1,024, which the first few mostly show."""
-    if len(np.unique(numbers[: 3 * NUMBER_LIMIT // 2])) > NUMBER_LIMIT:
+    if len(numbers) > FEW and len(np.unique(numbers[: 3 * NUMBER_LIMIT // 2])) > NUMBER_LIMIT:
         return None
-    values, counts = _tally_of_codes(numbers) or _tally_of_measures(numbers)
+    values, counts = _tally_of_few(numbers) or _tally_of_codes(numbers) or _tally_of_measures(numbers)
     return (values, counts) if len(values) <= NUMBER_LIMIT else None
+
+
+def _tally_of_few(numbers: NDArray[np.float64]) -> Different | None:
+    """The tally of few numbers; None of more."""
+    if len(numbers) > FEW:
+        return None
+    found = Counter(numbers.tolist())
+    return np.array(list(found)), np.array(list(found.values()))
 
 
 def _tally_of_codes(numbers: NDArray[np.float64]) -> Different | None:
@@ -379,9 +391,28 @@ def _bounded_sum(many: Sequence[Counts | None], limit: int) -> Counts | None:
     return total if total is not None and len(total) <= limit else None
 
 
+_NOTHING = TableProfile()
+
+
 def add_up(profiles: Iterable[TableProfile]) -> TableProfile:
     """The profile of all of them together, of which a few are in memory at a time."""
     waiting, total = iter(profiles), TableProfile()
     while some := list(islice(waiting, _TOGETHER)):
         total = TableProfile.sum_of([total, *some])
     return total
+
+
+def with_the_others(
+    profiles: Sequence[TableProfile], beside: TableProfile = _NOTHING
+) -> Iterator[tuple[TableProfile, TableProfile]]:
+    """Each of them, in their order, and the profile of all others, with what is `beside` them.
+
+    Each half is told apart beside the sum of the other one, so few sums are in memory at a time: log2(n) of n profiles.
+    """
+    if len(profiles) < 2:
+        yield from ((one, beside) for one in profiles)
+        return
+    middle = len(profiles) // 2
+    halves = profiles[:middle], profiles[middle:]
+    for mine, theirs in (halves, halves[::-1]):
+        yield from with_the_others(mine, TableProfile.sum_of([beside, *theirs]))

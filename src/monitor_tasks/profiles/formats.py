@@ -159,8 +159,9 @@ def formats_of(texts: pa.Array) -> NDArray[np.intp]:
 def _formats_of(texts: pa.Array) -> NDArray[np.intp]:
     formats = np.full(len(texts), NAMES.index(TEXT))
     possible = _possible()[_groups_in(texts)]
+    anywhere = int(np.bitwise_or.reduce(possible))
     for place, one in enumerate(FORMATS):
-        tried = np.flatnonzero(possible & (1 << place))
+        tried = np.flatnonzero(possible & (1 << place)) if anywhere & (1 << place) else ()
         if len(tried):
             chosen = texts if len(tried) == len(texts) else texts.take(pa.array(tried))
             found = tried[pc.match_substring_regex(chosen, one.pattern).to_numpy(zero_copy_only=False)]

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor_tasks.profiles.cells import FEW
+
 _BATCH = 1 << 17
 """Numbers that are sliced at once: the slices stay in the processor's cache."""
 _BLOCK = 1 << 13
@@ -74,9 +76,12 @@ class Moments(NamedTuple):
     def of(cls, values: Numbers) -> "Moments":
         """The moments of finite `values`; both cost little more than one of them.
 
-        Every number is cut into whole digits to the base 2**20, the same places for all of them. Sums of digits and of
-        products of digits are exact in doubles, whatever order the processor adds them in.
+        Few are summed up one by one. Of many, every number is cut into whole digits to the base 2**20, the same places
+        for all of them. Sums of digits and of products of digits are exact in doubles, whatever order the processor
+        adds them in.
         """
+        if len(values) <= FEW:
+            return _one_by_one(values.tolist())
         total, squares = ExactSum(), ExactSum()
         while len(values):
             top = int(np.frexp(max(values.max(), -values.min()))[1])
@@ -87,6 +92,15 @@ class Moments(NamedTuple):
             squares += _from_digits(products, 2 * top)
             values = np.concatenate(smaller)
         return cls(total, squares)
+
+
+def _one_by_one(values: Sequence[float]) -> Moments:
+    """The moments of few numbers: whole ones, over the largest power of two that any of them is divided by."""
+    ratios = [value.as_integer_ratio() for value in values]
+    below = max((divisor.bit_length() for _, divisor in ratios), default=1)
+    whole = [mantissa << (below - divisor.bit_length()) for mantissa, divisor in ratios]
+    squares = sum(one * one for one in whole)
+    return Moments(_lowest_terms(sum(whole), 1 - below), _lowest_terms(squares, 2 - 2 * below))
 
 
 def _batches(values: Numbers) -> Iterator[Numbers]:

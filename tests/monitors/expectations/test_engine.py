@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from monitor_tasks.monitors.expectations import validate
+from monitor_tasks.monitors.expectations import engine, validate
 from monitor_tasks.profiles.columns import TableProfile
 from tests.monitors.expectations.samples import FROM_PROFILE, PROFILE, TABLE, everything
 
@@ -92,3 +92,17 @@ def test_importing_the_room_loads_neither_great_expectations_nor_pandas() -> Non
         "sys.exit(bool({'great_expectations', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_many_expectations_are_asked_some_at_a_time_with_the_same_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, asked, sizes = everything(TABLE), engine._validated, []
+
+    def counted(some: dict[int, Any], batch: Any) -> Any:
+        sizes.append(len(some))
+        return asked(some, batch)
+
+    monkeypatch.setattr(engine, "_validated", counted)
+    monkeypatch.setattr(engine, "AT_ONCE", 7)
+    assert everything(TABLE) == whole
+    assert max(sizes) == 7
+    assert len(sizes) > 2

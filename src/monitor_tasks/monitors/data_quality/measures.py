@@ -65,7 +65,7 @@ class Compared:
     @cached_property
     def column(self) -> ColumnProfile:
         """The column that the constraint judges; of a column that is not there every cell is missing."""
-        return self.window.columns.get(self.constraint.subject, ColumnProfile(missing=self.window.rows))
+        return self.window.columns.get(self.constraint.subject) or ColumnProfile(missing=self.window.rows)
 
     @cached_property
     def former(self) -> ColumnProfile | None:

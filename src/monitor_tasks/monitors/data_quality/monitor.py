@@ -38,9 +38,12 @@ class DataQuality(NamedTuple):
         """What is remembered of the rows, counted on the baseline's edges."""
         return TableProfile.of(rows, edges, self.also)
 
-    def suggest(self, profiles: Sequence[TableProfile]) -> list[Constraint]:
-        """The constraints that the reference keeps, each with the value it was learned from."""
-        return list(suggested(add_up(profiles), self.settings))
+    def suggest(self, profiles: Sequence[TableProfile], all_enabled: bool = False) -> list[Constraint]:
+        """The constraints that the reference keeps, each with the value it was learned from; `all_enabled` to try them.
+
+        The settings switch some of them off, which `all_enabled` overrules.
+        """
+        return list(suggested(add_up(profiles), self.settings, all_enabled))
 
     def measure(self, profile: TableProfile, baseline: Baseline) -> list[Metric]:
         """The metrics that the baseline's constraints judge, read off the profile."""

@@ -32,20 +32,25 @@ ColumnRule = Callable[[str, ColumnProfile, DataQualitySettings], Suggested]
 TableRule = Callable[[TableProfile, DataQualitySettings], Suggested]
 
 
-def suggested(reference: TableProfile, settings: DataQualitySettings) -> Suggested:
+def suggested(reference: TableProfile, settings: DataQualitySettings, all_enabled: bool = False) -> Suggested:
     """The constraints of a reference, those of the whole table first; each says by which rule it is there."""
     for sentence, on_table in TABLE_RULES.items():
         for one in on_table(reference, settings):
-            yield _finished(one, sentence, settings)
+            yield _finished(one, one.subject, sentence, settings, all_enabled)
     for name, column in reference.columns.items():
         for sentence, on_column in COLUMN_RULES.items():
             for one in on_column(name, column, settings):
-                yield _finished(one.model_copy(update={"subject": name}), sentence, settings)
+                yield _finished(one, name, sentence, settings, all_enabled)
 
 
-def _finished(constraint: Constraint, sentence: str, settings: DataQualitySettings) -> Constraint:
-    fewest = max(settings.minimum_rows, constraint.minimum_rows)
-    return constraint.model_copy(update={"rule": sentence, "minimum_rows": fewest})
+def _finished(
+    constraint: Constraint, subject: str, sentence: str, settings: DataQualitySettings, all_enabled: bool
+) -> Constraint:
+    known = {
+        "subject": subject, "rule": sentence, "enabled": constraint.enabled or all_enabled,
+        "minimum_rows": max(settings.minimum_rows, constraint.minimum_rows),
+    }  # fmt: skip
+    return constraint.model_copy(update=known)
 
 
 def _by_share(settings: DataQualitySettings) -> float:
