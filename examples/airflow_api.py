@@ -19,6 +19,10 @@ class AirflowApi:
         self._login = login
         self._client = httpx.Client(base_url=url, timeout=120, trust_env=False)
 
+    def close(self) -> None:
+        """Hangs up."""
+        self._client.close()
+
     def get(self, path: str, **query: Any) -> Any:
         """The answer of Airflow's API to a question, as JSON."""
         return self._ask("GET", path, params=query)

@@ -111,6 +111,7 @@ class Composed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.api.close()
         self.stop(*self.processes)
 
     def build(self) -> None:

@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+from urllib.error import HTTPError
 from urllib.parse import urljoin
 from urllib.request import Request, urlopen
 
@@ -123,8 +124,12 @@ def version(file):
 def get(url, accept="*/*"):
     """Return the body behind an address."""
     trust = ssl.create_default_context(cafile=os.environ.get("PIP_CERT"))
-    with urlopen(Request(url, headers={"Accept": accept}), timeout=60, context=trust) as answer:
-        return answer.read()
+    try:
+        with urlopen(Request(url, headers={"Accept": accept}), timeout=60, context=trust) as answer:
+            return answer.read()
+    except HTTPError as error:
+        error.close()  # it is an answer, too
+        raise
 
 
 def run(*command):

@@ -36,10 +36,12 @@ SPDX = {
     "Python Software Foundation License": "PSF-2.0",
     "The Unlicense (Unlicense)": "Unlicense",
 }
-# Packages whose metadata says it in a way that no table could read, and those that this machine does not install.
+# Packages whose metadata says it in a way that no table could read, and those that not every machine installs.
 SAID = {
     "async-timeout": "Apache-2.0",
     "httpx2-jsfetch": "BSD-3-Clause",
+    "llvmlite": "BSD-2-Clause AND Apache-2.0 WITH LLVM-exception",
+    "numba": "BSD",
     "nvidia-nccl-cu12": "NVIDIA's terms",
     "nvidia-nccl-cu13": "NVIDIA's terms",
     "psycopg2-binary": "LGPL-3.0-or-later WITH openssl-exception",

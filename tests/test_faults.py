@@ -296,7 +296,7 @@ def test_a_finished_window_can_be_read_on_a_read_only_disk(small_disk: Path, for
         ("write:error=EDQUOT:when=3", ("the disk is full", gettempdir())),
         ("write:error=EDQUOT:when=12", ("the disk is full", "./artifacts")),
         ("fsync:error=EIO:when=4", ("Input/output error", "./artifacts")),
-        ("link:error=EPERM:when=2", ("Operation not permitted", "./artifacts")),
+        ("link,linkat:error=EPERM:when=2", ("Operation not permitted", "./artifacts")),
     ],
 )
 def test_what_the_disk_refuses_is_one_clear_line(

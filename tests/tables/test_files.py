@@ -82,7 +82,7 @@ def test_the_kind_may_be_told() -> None:
         ("t.jsonl", b"[1]\n", "expected one object a line"),
         ("t.jsonl", b"\xff", "not readable as json"),
         ("t.jsonl", b'{"a": "\\ud800"}', "not readable as json"),
-        ("t.jsonl", b'{"a": ' + b"[" * 100_000, "not readable as json: maximum recursion"),
+        ("t.jsonl", b'{"a": ' + b"[" * 100_000, "not readable as json: too many lists"),
         ("t.parquet", b"", "not readable as parquet"),
         ("t.parquet", b"PAR1nonsensePAR1", "not readable as parquet"),
         ("t.xlsx", b"x", "unknown kind of table; name it .csv, .parquet or .jsonl"),

@@ -259,7 +259,9 @@ def _readable(name: str, kind: str) -> Iterator[None]:
     """Whatever is wrong with a file is one line that names it."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OSError, RecursionError) as error:
+    except RecursionError as error:  # each Python says it otherwise
+        raise UserError(f"{name}: not readable as {kind}: too many lists or objects lie in each other") from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OSError) as error:
         raise UserError(f"{name}: not readable as {kind}: {str(error).splitlines()[0]}") from error
 
 
