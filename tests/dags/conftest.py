@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from examples.airflow_processes import LocalAirflow, free_port
 from examples.loan_scoring.simulate import simulate
@@ -15,6 +16,16 @@ from examples.loan_scoring.story import FIVE
 from monitor_tasks.window import parse_time
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """The address of a server that answers as AWS does."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,12 @@
 """An Airflow connection opens a bucket: keys, tokens, roles, profiles, endpoints; nothing stands in for a lost one."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.io.faulty import FaultyProxy
 
@@ -45,15 +44,6 @@ def asked(connection):
 
 print(json.dumps({{name: asked(name) for name in {connections!r}}}))
 """
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture

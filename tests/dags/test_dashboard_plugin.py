@@ -18,7 +18,6 @@ import boto3
 import httpx
 import pytest
 import schemathesis
-from moto.server import ThreadedMotoServer
 from playwright.sync_api import expect
 
 from examples.airflow_processes import LocalAirflow, free_port
@@ -110,16 +109,6 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, moto: str, forbidding: str
     ))  # fmt: skip
     assert beside(found, ADDING.replace("PEOPLE", repr(PEOPLE))) == "done"
     return found
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    """The address of an S3 that holds one bucket."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(scope="module")

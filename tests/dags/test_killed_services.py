@@ -5,14 +5,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import psutil
 import pytest
-from moto.server import ThreadedMotoServer
 
 from examples.airflow_processes import LocalAirflow, free_port
 from monitor_tasks.endpoint import Endpoint
@@ -29,15 +27,6 @@ TASK_DIES, WORKER_DIES = 25, 120
 PATIENCE = 420.0
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 def keys(endpoint: str) -> dict[str, str]:

@@ -36,13 +36,14 @@ from monitor_tasks.site import Site
 from monitor_tasks.verdict import Permission
 from monitor_tasks.window import Window, now
 
+OneWindow = Annotated[str, typer.Option(help="START/DURATION in UTC: 2026-01-01T00:00:00Z/PT1H")]
 NO_AIRFLOW = Permission(retraining=False, because="only Airflow hands over to retraining")
 
 
 @verb
 def run(
     endpoint: Yaml,
-    window: Annotated[str, typer.Option(help="START/DURATION in UTC: 2026-01-01T00:00:00Z/PT1H")],
+    window: OneWindow,
     as_json: AsJson = False,
 ) -> int:
     """Run the whole sentence for one window; retraining is only ever handed over by Airflow."""
@@ -86,7 +87,7 @@ def restate(endpoint: Yaml, as_json: AsJson = False) -> int:
 @verb
 def history(
     endpoint: Yaml,
-    window: Annotated[str, typer.Option(help="START/DURATION in UTC: 2026-01-01T00:00:00Z/PT1H")],
+    window: OneWindow,
     as_json: AsJson = False,
 ) -> int:
     """Show what was known of a window as its labels arrived, one line a revision."""
