@@ -189,7 +189,7 @@ def test_what_exceeds_the_memory_is_spilled_and_nothing_else_changes(
 
 
 def test_two_ids_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labelled, "PAIRS", labelled.PAIRS.replace("hash(key)", "1").replace('hash("@label_id")', "1"))
+    monkeypatch.setattr(labelled, "HASH", labelled.HASH.replace("hash(id)", "1::ubigint"))
     for ids, pairs in (("a", "b"), ("ab", "b"), ("b", "ab"), ("ba", "abc")):
         rows, labels = predictions(*((one, None) for one in ids)), truths(*((one, one * 2) for one in pairs))
         merged = merge(rows, labels, ["label"])

@@ -1,8 +1,7 @@
 """Captured records to one row per prediction, and the ledger of what became of each record."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from monitor_tasks.endpoint import Records
+from monitor_tasks.tables.ahead import ahead
 from monitor_tasks.tables.csv_shapes import Form
 from monitor_tasks.tables.engine import Engine
 from monitor_tasks.tables.envelopes import SIDES
@@ -290,7 +290,6 @@ window same as (partition by event_id order by time, block, index)
 qualify row_number() over same > 1
 order by block, index
 """
-THREADS = 2
 _NONE = np.array([], np.int64)
 
 
@@ -346,26 +345,18 @@ def capture(
 
 
 def _together(reader: Reader, found: Iterator[Block]) -> Iterator[tuple[Block, Reading]]:
-    """The blocks and what they are, in their order; `THREADS` are read at once, and one more is fetched.
+    """The blocks and what they are, in their order; some are read at once.
 
     A block is read by the shapes of those that were given before it, so that no thread's haste changes an outcome.
     """
-    waiting = deque[tuple[Block, Future[Reading]]]()
     shapes = list[Shape]()
 
-    def first() -> tuple[Block, Reading]:
-        block, coming = waiting.popleft()
-        reading = coming.result()
-        shapes.extend([shape for shape in reading.learned if shape not in shapes][: SHAPES - len(shapes)])
-        return block, reading
+    def read(one: tuple[Block, tuple[Shape, ...]]) -> tuple[Block, Reading]:
+        return one[0], reader.read(*one)
 
-    with ThreadPoolExecutor(THREADS) as threads:
-        for block in found:
-            waiting.append((block, threads.submit(reader.read, block, tuple(shapes))))
-            if len(waiting) > THREADS:
-                yield first()
-        while waiting:
-            yield first()
+    for block, reading in ahead(read, ((block, tuple(shapes)) for block in found)):
+        shapes.extend([shape for shape in reading.learned if shape not in shapes][: SHAPES - len(shapes)])
+        yield block, reading
 
 
 def features(table: pa.Table) -> pa.Table:

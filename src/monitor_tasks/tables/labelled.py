@@ -8,7 +8,6 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -16,10 +15,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from monitor_tasks.tables.engine import opened
+from monitor_tasks.tables.ahead import ahead
+from monitor_tasks.tables.engine import Engine, opened
 from monitor_tasks.tables.files import SAMPLE, Stored
+from monitor_tasks.tables.hash_index import NOWHERE, Hashes, HashIndex, Rows
 from monitor_tasks.tables.label_lines import PIECE, THREADS, LabelLines, in_pieces
 from monitor_tasks.tables.marks import Mask, in_one_piece
 from monitor_tasks.tables.several_labels import numbered, shared_out
@@ -29,14 +29,8 @@ from monitor_tasks.window import format_time
 ROWS = 1 << 14
 """Rows that are written as records at a time."""
 
-PAIRS = """
-select captured.row as row, labels.row as place
-from (select row, hash(key) as hash from captured where key is not null) captured
-join (select row, hash("@label_id") as hash from labels) labels using (hash)
-limit ?
-"""
-"""Who may belong together: that ids of one hash are the same is seen when they are shown."""
-ALONE = "select count(key), count(distinct {}) from alone"
+HASH = "select hash(id) as hash from rows"
+DIFFERENT = "select count(distinct key) from alone"
 JOIN = """
 create temp table joined as
 with accepted as (
@@ -315,12 +309,11 @@ class _Ids:
 
 def _joined(ids: _Ids, labels: pa.Table, memory_limit: str, spill: str) -> tuple[pa.Array, Counts]:
     """The label of every row, in the order of the rows and in one piece, so that the same rows give the same bytes."""
+    if (found := _met_once(ids, labels, memory_limit)) is not None:
+        return found
     with opened(memory_limit, THREADS, spill) as connection:
         connection.execute("set preserve_insertion_order = false")  # rows are told by their numbers
-        number = pa.array(np.arange(labels.num_rows, dtype=np.int32))
-        connection.register("labels", in_pieces(labels.append_column("row", number)))
-        if (found := _met_once(connection, ids, labels)) is not None:
-            return found
+        connection.register("labels", in_pieces(labels))
         connection.register("captured", ids.numbered())
         connection.execute(JOIN)
         (counts,) = connection.execute(COUNT).fetchall()
@@ -328,61 +321,69 @@ def _joined(ids: _Ids, labels: pa.Table, memory_limit: str, spill: str) -> tuple
     return label.combine_chunks(), Counts(*counts)
 
 
-def _met_once(connection: duckdb.DuckDBPyConnection, ids: _Ids, labels: pa.Table) -> tuple[pa.Array, Counts] | None:
+class _Met(NamedTuple):
+    """What some predictions have met."""
+
+    label: pa.Array
+    place: Rows
+    """The places of their labels."""
+    alone: Hashes
+    """The hashes of the ids that have met none."""
+
+
+def _met_once(ids: _Ids, labels: pa.Table, memory_limit: str) -> tuple[pa.Array, Counts] | None:
     """What the join says where no prediction has met two labels, as is usual; None where one has.
 
-    They meet by hashes of their ids, which is a third of the work, and then show their ids; where two ids turn out to
-    have one hash it is None, too.
+    They meet by hashes of their ids, which is a fraction of the work, and then show their ids; where two ids turn out
+    to have one hash it is None, too. The ids of the predictions are read once.
     """
-    connection.register("captured", ids.numbered())
-    pairs = connection.sql(PAIRS, params=[ids.count + 1]).to_arrow_table()
-    place = np.full(ids.count, -1, np.int32)
-    place[pairs["row"].to_numpy()] = pairs["place"].to_numpy()
-    has = place >= 0
-    if np.count_nonzero(has) < pairs.num_rows:
-        return None
-    del pairs
     label_ids, label = in_one_piece(labels["@label_id"]), _repeating(in_one_piece(labels["@label"]))
-    pieces, start = [pa.array([], pa.string())], 0
-    with ThreadPoolExecutor(THREADS) as threads:
-        for keys in ids:
-            here = [(keys.slice(at, PIECE), place[start + at :][:PIECE]) for at in range(0, len(keys), PIECE)]
-            pieces += threads.map(lambda one: _shown(one[0], label_ids, label, one[1][: len(one[0])]), here)
-            start += len(keys)
-    if any(piece is None for piece in pieces):
-        return None
-    matched = int(np.count_nonzero(has))
-    known = different = 0
-    for key in ("hash(key)", "key") if matched < ids.count else ():
-        connection.register("alone", ids.numbered(~has))
-        ((known, different),) = connection.execute(ALONE.format(key)).fetchall()
-        if different == known:
-            break
-    matched_labels = _different(place[has], labels.num_rows)
-    shared = matched - matched_labels + known - different
-    counts = Counts(ids.count, matched, ids.count - matched, shared, matched_labels, conflicting=0)
-    return pa.concat_arrays(pieces), counts
+    pieces, alone, named = [pa.array([], pa.string())], [np.empty(0, np.uint64)], np.zeros(len(label), bool)
+    with Engine(memory_limit) as engine:
+
+        def hashes_of(piece: pa.ChunkedArray) -> Hashes:
+            hashes: Hashes = engine.ask(HASH, pa.Table.from_arrays([piece], ["id"]))["hash"].to_numpy()
+            return hashes
+
+        index = HashIndex(np.concatenate([alone[0], *ahead(hashes_of, _pieces(labels["@label_id"]))]))
+        is_repeated = np.zeros(len(label), bool)
+        is_repeated[index.repeated] = True
+
+        def meet_them(keys: pa.ChunkedArray) -> _Met | None:
+            hashes, is_known = hashes_of(keys), keys.is_valid().to_numpy()
+            place = index.places(hashes)
+            has = (place != NOWHERE) & is_known
+            places = pa.array(place, mask=~has)
+            place = place[has]
+            if is_repeated[place].any() or pc.all(pc.equal(keys, label_ids.take(places))).as_py() is False:
+                return None
+            return _Met(label.take(places).cast(pa.string()), place, hashes[is_known & ~has])
+
+        for met in ahead(meet_them, (piece for keys in ids for piece in _pieces(keys))):
+            if met is None:
+                return None
+            pieces.append(met.label)
+            alone.append(met.alone)
+            named[met.place] = True
+    found, hashes, matched_labels = pa.concat_arrays(pieces), np.concatenate(alone), int(np.count_nonzero(named))
+    matched, different = ids.count - found.null_count, len(np.unique(hashes))
+    if different < len(hashes):
+        with opened(memory_limit, THREADS) as connection:
+            connection.register("alone", ids.numbered(found.is_null().to_numpy(zero_copy_only=False)))
+            ((different,),) = connection.execute(DIFFERENT).fetchall()
+    shared = matched - matched_labels + len(hashes) - different
+    return found, Counts(ids.count, matched, ids.count - matched, shared, matched_labels, conflicting=0)
 
 
-def _shown(keys: pa.ChunkedArray, ids: pa.Array, label: pa.Array, place: NDArray[np.int32]) -> pa.Array | None:
-    """The labels at the places, none (null) below 0; None where an id there is another one than the prediction's."""
-    places = pa.array(place, mask=place < 0)
-    if pc.all(pc.equal(keys, ids.take(places))).as_py() is False:
-        return None
-    return label.take(places).cast(pa.string())
+def _pieces(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
+    """A column in pieces that a thread looks at together."""
+    return (column.slice(start, PIECE) for start in range(0, len(column), PIECE))
 
 
 def _repeating(label: pa.Array) -> pa.Array:
     """The labels by a dictionary, where they repeat: each is then one number to fetch."""
     first = label.slice(0, SAMPLE)
     return label.dictionary_encode() if len(first.unique()) <= len(first) // 2 else label
-
-
-def _different(places: NDArray[np.int32], rows: int) -> int:
-    """How many different rows the places name."""
-    named = np.zeros(rows, bool)
-    named[places] = True
-    return int(np.count_nonzero(named))
 
 
 def too_much(what: str, memory_limit: str, spill: str, error: Exception) -> UserError:

@@ -8,15 +8,15 @@ import hashlib
 import io
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor_tasks.tables.ahead import ahead
 from monitor_tasks.tables.engine import opened
 from monitor_tasks.tables.files import Stored
 from monitor_tasks.tables.label_lines import LABELS, THREADS, LabelLines
@@ -116,14 +116,8 @@ def gather(truths: Truths, lines: LabelLines, refuse: Callable[[Quarantined], ob
 def _in_lines(one: Object, path: str, ledger: Ledger) -> Iterator[_Found]:
     """Every line of JSON Lines, block by block; some blocks are read at once."""
     shapes: list[LineShape] = []
-    waiting = deque[Future[list[_Found]]]()
-    with ThreadPoolExecutor(THREADS) as threads:
-        for block in blocks([one], ledger):
-            waiting.append(threads.submit(_in_block, block, path, shapes))
-            if len(waiting) > THREADS:
-                yield from waiting.popleft().result()
-        for coming in waiting:
-            yield from coming.result()
+    for found in ahead(partial(_in_block, path=path, shapes=shapes), blocks([one], ledger)):
+        yield from found
 
 
 def _in_block(block: Block, path: str, shapes: list[LineShape]) -> list[_Found]:
