@@ -97,10 +97,9 @@ def records(draw: Any) -> bytes:
     sides = {key: draw(payloads()) for key in ("endpointInput", "endpointOutput")}
     for key in draw(st.sampled_from([(), (), (), ("endpointInput",), ("endpointOutput",)])):
         del sides[key]
-    moments = ["2026-01-01T00:10:00Z", "2026-01-01T00:20:00Z", "2026-01-01T02:00:00Z", "2026-01-01T00:10:60Z", "now"]
     metadata = {
         "eventId": draw(st.sampled_from(["a", "b", "c", "é", "", 7, "\n"])),
-        "inferenceTime": draw(st.sampled_from(moments)),
+        "inferenceTime": draw(st.sampled_from(MOMENTS)),
     }
     more = draw(
         st.sampled_from(
@@ -120,6 +119,16 @@ def records(draw: Any) -> bytes:
     return (line if odd is None else line.replace(*odd)).encode(errors="replace")
 
 
+MOMENTS = (
+    *("2026-01-01T00:10:00Z", "2026-01-01T00:20:00Z", "2026-01-01T02:00:00Z", "2026-01-01T00:10:60Z", "now", 20260101),
+    *(
+        "2026-01-01T00:10:00.25Z",
+        "2026-01-01T01:20:00+01:00",
+        "2026-01-01",
+        "20260101T001000Z",
+        "9999-12-31T23:59:59-23:00",
+    ),
+)
 EXTRA = st.sampled_from([{}, {}, {"more": 1.5}, {"more": "x"}, {"more": [1, {"data": 2}]}, {"data": "x"}])
 HOW = st.sampled_from(
     [
@@ -366,6 +375,14 @@ def test_no_threads_haste_changes_what_is_found(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(readings.Reader, "read", hasty)
     outcomes = [told(captured(*lines)) for _ in range(6)]
     assert all(one == outcomes[0] for one in outcomes)
+
+
+def test_every_way_to_write_a_moment_is_read_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readings.Reader, "_single", lambda *_: pytest.fail("a record was read by itself"))
+    times = [f"2026-01-01T00:{n % 60:02}:00{('Z', '.000125Z', '+00:00')[n % 3]}" for n in range(999)]
+    found = captured(*(record(str(n), "1,2", time=time) for n, time in enumerate(times)))
+    assert found.ledger.totals["used"] == 999
+    assert [one.microsecond for one in found.table["@time"].to_pylist()] == [0, 125, 0] * 333
 
 
 def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from monitor_tasks.tables.ledger import Ledger, Place, Quarantined, Reason
 from monitor_tasks.tables.lines import Block, Object, blocks
 from monitor_tasks.tables.naming import Naming, free
 from monitor_tasks.tables.payloads import compiled
-from monitor_tasks.tables.readings import MOMENT, SHAPES, Group, Hook, Reader, Reading, Span, Widths, commonest
-from monitor_tasks.tables.shapes import Shape
+from monitor_tasks.tables.readings import SHAPES, Group, Hook, Reader, Reading, Span, Widths, commonest
+from monitor_tasks.tables.shapes import MOMENT, Shape
 from monitor_tasks.tables.spill import Kept, Spill
 from monitor_tasks.value import UserError
 

@@ -18,7 +18,7 @@ from monitor_tasks.tables.ledger import Place, Quarantined, Reason
 from monitor_tasks.tables.lines import Block
 from monitor_tasks.tables.payloads import Cells
 from monitor_tasks.tables.records import Broken, Identity, Row, identified, rows_of
-from monitor_tasks.tables.shapes import Shape, attributes_of, where
+from monitor_tasks.tables.shapes import MOMENT, Shape, attributes_of, where
 from monitor_tasks.window import Window
 
 FEW = 256
@@ -33,7 +33,6 @@ SHAPES = 64
 """How many shapes are known at once."""
 TRIES = 8
 """How many examples of a block may fail to give a shape that others have."""
-MOMENT = pa.timestamp("us", "UTC")
 
 Lines = npt.NDArray[np.int64]
 Widths = tuple[int, int]
@@ -191,8 +190,8 @@ class Reader:
                 read = way(rest, self._engine, self._settings, self._span.window) if rest.num_rows > FEW else None
                 if read is not None:
                     rest = read.rest
-                    identities.append(_timed(read.found).select(IDENTITY.names))
-                    if (rows := _timed(where(read.found, read.found["fits"]))).num_rows:
+                    identities.append(read.found.select(IDENTITY.names))
+                    if (rows := where(read.found, read.found["fits"])).num_rows:
                         groups.append(_group(shape, rows, read.cells, self._settings))
             return before - len(rest)
 
@@ -208,10 +207,6 @@ class Reader:
             else:
                 tries += 1
         return identities, groups, rest["index"].to_numpy(), learned
-
-
-def _timed(found: pa.Table) -> pa.Table:
-    return found.set_column(found.column_names.index("time"), "time", found["time"].cast(MOMENT))
 
 
 def _group(shape: Shape, rows: pa.Table, cells: dict[str, list[pa.ChunkedArray]], settings: Records) -> Group:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from monitor_tasks.tables.ahead import ahead
 from monitor_tasks.tables.files import Stored
 
 HASH = "@hash"
@@ -55,8 +56,8 @@ class Picking:
 
     def passing(self, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """The pieces as they are; every row has an event id, and with the number of its row it is the only one."""
-        for piece in pieces:
-            self._look_at(piece, _of_events(piece))
+        for piece, hashes in ahead(lambda piece: (piece, _of_events(piece)), pieces):
+            self._look_at(piece, hashes)
             yield piece
 
     @property

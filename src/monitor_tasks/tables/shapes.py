@@ -7,13 +7,14 @@ itself would give the same; whatever fits no shape is left to `monitor_tasks.tab
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Self
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from monitor_tasks.endpoint import Records
 from monitor_tasks.tables.engine import Engine
@@ -24,7 +25,7 @@ from monitor_tasks.tables.payload_shapes import Payload, Text, payload_of
 from monitor_tasks.tables.payloads import Unusable
 from monitor_tasks.tables.records import Broken, envelope, identified
 from monitor_tasks.tables.templates import Path, Role, Template
-from monitor_tasks.window import Window
+from monitor_tasks.window import Window, parse_time
 
 CUT_OUT: dict[Path, str] = {
     path: role for role, path in ROLES.items() if path[-1] not in ("observedContentType", "encoding", *ATTRIBUTES)
@@ -33,22 +34,15 @@ CUT_OUT: dict[Path, str] = {
 
 IDS = ("event_id", "inference_id", "component")
 """What tells who a record is."""
-CUT = "named as (select index, 0 as between, {roles} from rows)"
+MOMENT = pa.timestamp("us", "UTC")
+CUT = "named as (select {roles} from rows)"
 
 LINES = """
 with {named},
-decoded as (
-    select *, {decoded} epoch_us(try_strptime(moment, '%Y-%m-%dT%H:%M:%SZ')) as time from named
-),
-known as (
-    select *, {trimmed} time >= $start and time < $end as wanted,
-        event_id <> '' and strlen(moment) = 20 and time >= $earliest and {known} as known
-    from decoded
-)
-select index, time, {texts}
-    hash(event_id) as key, hash({payloads}) as content, between,
-    coalesce(known, false) as known, coalesce(wanted, false) as wanted,
-    coalesce(known and wanted and {fits}, false) as fits
+decoded as (select {decoded} * from named),
+known as (select {trimmed} *, event_id <> '' and {known} as known from decoded)
+select {texts} hash(event_id) as key, hash({payloads}) as content,
+    coalesce(known, false) as known, coalesce(known and {fits}, false) as fits
 from known
 """
 
@@ -57,7 +51,7 @@ class Read(NamedTuple):
     """What became of lines that were read by a shape."""
 
     found: pa.Table
-    """Those whose records are known, in their order: who they are, whether that is wanted, and fits."""
+    """Those whose records are known, in their order: who they are, when, whether that is wanted, and fits."""
     cells: dict[str, list[pa.ChunkedArray]]
     """The cells of either side, of those that fit."""
     rest: pa.Table
@@ -100,7 +94,7 @@ class Shape(NamedTuple):
         shape = cls(whole, texts, known, _template(line, settings))
         rows = pa.table({"index": [0], "line": pa.array([line], pa.large_string())})
         try:
-            found = engine.ask(shape._reading(0, settings), rows, shape._values(settings, None))
+            found = engine.ask(shape._reading(0, settings), rows, shape._values(settings))
         except duckdb.Error:
             return None
         (between,) = found["between"].to_pylist()
@@ -120,36 +114,42 @@ class Shape(NamedTuple):
             return None
         for name in texts.keys() & {*attributes_of(settings)}:
             texts[name] = pc.if_else(pc.equal(texts[name], ""), None, texts[name])
-        rows = pa.table({"index": lines["index"].filter(pa.array(among)), **texts})
-        named, values = self._named(texts), self._values(settings, window)
         encoded = [side for side in self.payloads if self.texts[side].encoding == "BASE64"]
-        queries = (self._query(named, ["true"], self._lines(encoded), careful) for careful in (False, True))
-        found = _answer(engine, queries, rows, values)
+        queries = (
+            self._query(self._named(texts), ["true"], self._lines(encoded), careful) for careful in (False, True)
+        )
+        found = _answer(engine, queries, pa.table(texts), self._values(settings))
         # What is at hand is not asked for: all that comes in one answer stays in memory as long as a part of it does.
-        for name in (*IDS, *attributes_of(settings)):
+        found = found.append_column("index", lines["index"].filter(pa.array(among)))
+        for name in (*IDS, "moment", *attributes_of(settings)):
             found = found.append_column(name, texts.get(name, pa.nulls(found.num_rows, pa.string())))
         for side in self.payloads.keys() - {*encoded}:
             found = found.append_column(f"{side}_line", self.payloads[side].lines(texts[f"{side}_data"]))
-        return self._taken(found, lines, among)
+        return self._taken(found, lines, among, window)
 
     def read(self, lines: pa.Table, engine: Engine, settings: Records, window: Window | None) -> Read:
         """The lines taken apart by a parser."""
         queries = (self._reading(number, settings) for number in range(len(READING)))
-        found = _answer(engine, queries, lines, self._values(settings, window))
-        return self._taken(found, lines, np.ones(lines.num_rows, bool))
+        found = _answer(engine, queries, lines, self._values(settings))
+        return self._taken(found, lines, np.ones(lines.num_rows, bool), window)
 
-    def _taken(self, found: pa.Table, lines: pa.Table, among: Mask) -> Read:
+    def _taken(self, found: pa.Table, lines: pa.Table, among: Mask, window: Window | None) -> Read:
         """What was found of those lines that are among them."""
-        cells, fits = self._cells(found)
+        times, are_times = times_of(found["moment"])
+        known, wanted = are_times & np.asarray(found["known"]), are_times
+        if window is not None:
+            wanted = wanted & (times >= _microseconds(window.start)) & (times < _microseconds(window.end))
+        found = found.append_column("time", pa.array(times).cast(MOMENT)).append_column("wanted", pa.array(wanted))
+        cells, fits = self._cells(found, known & wanted & np.asarray(found["fits"]))
         found = found.set_column(found.column_names.index("fits"), "fits", pa.array(fits))
-        done = pc.and_(found["known"], pc.or_(found["fits"], pc.invert(found["wanted"])))
-        among[among] = np.asarray(done)
+        done = known & (fits | ~wanted)
+        among[among] = done
         found = found.drop_columns([f"{side}_line" for side in self.payloads])
-        return Read(where(found, done), cells, where(lines, pa.array(~among)))
+        return Read(where(found, pa.array(done)), cells, where(lines, pa.array(~among)))
 
-    def _cells(self, found: pa.Table) -> tuple[dict[str, list[pa.ChunkedArray]], Mask]:
-        """The cells of the lines that fit, looked at all together, and which these are."""
-        cells, fits = dict[str, list[pa.ChunkedArray]](), np.array(found["fits"])
+    def _cells(self, found: pa.Table, fits: Mask) -> tuple[dict[str, list[pa.ChunkedArray]], Mask]:
+        """The cells of the lines that may fit, looked at all together, and which of them do."""
+        cells = dict[str, list[pa.ChunkedArray]]()
         for side, payload in self.payloads.items():
             lines = found[f"{side}_line"]
             taken, stand = payload.taken(lines if fits.all() else lines.filter(pa.array(fits)))
@@ -160,12 +160,9 @@ class Shape(NamedTuple):
             cells[side] = taken
         return cells, fits
 
-    def _values(self, settings: Records, window: Window | None) -> dict[str, Any]:
+    def _values(self, settings: Records) -> dict[str, Any]:
         """The values of the query's parts."""
         values = {**self.envelope.values(), "between": self.between}
-        values["earliest"] = _microseconds(EARLIEST)
-        bounds = (window.start, window.end) if window else (EARLIEST, LATEST)
-        values |= dict(zip(("start", "end"), map(_microseconds, bounds), strict=True))
         for number, name in enumerate(settings.custom_attributes):
             values[f"attribute_{number}"] = f'.*"{re.escape(name)}=([^"]*)"'
         for side, payload in self.payloads.items():
@@ -193,7 +190,8 @@ class Shape(NamedTuple):
         if settings.custom_attributes and ATTRIBUTES in dict(self.envelope.leaves):
             known.append(r"""regexp_full_match(attributes, '\["[^"\\]*"(,"[^"\\]*")*\]')""")
         attributes = {name: f"nullif(regexp_extract(attributes, ${name}, 1), '')" for name in attributes_of(settings)}
-        texts = {**{name: name for name in IDS}, **attributes, **self._lines(self.payloads)}
+        names = ("index", "between", "moment", *IDS)
+        texts = {**dict(zip(names, names, strict=True)), **attributes, **self._lines(self.payloads)}
         return self._query(self.envelope.named(READING[number]), known, texts, careful=number > 0)
 
     def _lines(self, sides: Iterable[str]) -> dict[str, str]:
@@ -264,7 +262,22 @@ def _role(path: Path, text: str, settings: Records) -> Role | None:
     return Role(role, is_payload=path[-1] == "data") if role or path[0] == ATTRIBUTES[0] else None
 
 
-EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+def times_of(moments: pa.ChunkedArray) -> tuple[NDArray[np.int64], Mask]:
+    """Moments as text in microseconds since 1970, and which of them are such: read as those of single records are.
+
+    Many records happen in one second, so each text is read once.
+    """
+    found = in_one_piece(moments).dictionary_encode()
+    known = pa.array(map(_time, found.dictionary.to_pylist()), pa.int64()).take(found.indices)
+    return known.fill_null(0).to_numpy(), known.is_valid().to_numpy(zero_copy_only=False)
+
+
+@lru_cache(1 << 14)
+def _time(text: str) -> int | None:
+    try:
+        return _microseconds(parse_time(text))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _microseconds(moment: datetime) -> int:
