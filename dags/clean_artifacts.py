@@ -7,11 +7,11 @@ It runs once a day, one run at a time. Killed anywhere, the next run goes on; ru
 
 import json
 import logging
-from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, get_parsing_context, task
 from monitor_connections import site
+from monitor_patience import of_endpoint
 
 from monitor_tasks import cleaning
 from monitor_tasks.endpoint import Endpoint
@@ -35,7 +35,7 @@ def clean_dag(endpoint: Endpoint) -> DAG:
             "dry_run": Param(False, type="boolean", title="Dry run", description="Only log what would be removed"),
         },
         tags=["model-monitor", "retention", *endpoint.tags],
-        default_args={"owner": endpoint.owner or "airflow", "retries": 2, "retry_delay": timedelta(minutes=5)},
+        default_args=of_endpoint(endpoint),
         doc_md=f"{__doc__}\nConfiguration `{endpoint.config_hash}`",
     ) as dag:
 

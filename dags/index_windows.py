@@ -7,11 +7,11 @@ slow: what no shard holds yet they read by itself. An endpoint whose store does 
 """
 
 import logging
-from datetime import timedelta
 from pathlib import Path
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, task
 from monitor_connections import site
+from monitor_patience import PATIENCE
 
 from monitor_tasks import indexing
 from monitor_tasks.endpoint import Endpoint
@@ -40,7 +40,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     tags=["model-monitor"],
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+    default_args=PATIENCE,
     doc_md=__doc__,
 ) as dag:
 

@@ -12,7 +12,6 @@ Only addresses travel between the tasks. A task says whether a check ran; violat
 """
 
 import logging
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from monitor_connections import site
 from monitor_emitting import emits, send_out, verdicts
 from monitor_notifiers import send
+from monitor_patience import of_endpoint
 
 from monitor_tasks import sending, tasks
 from monitor_tasks.endpoint import Endpoint
@@ -98,12 +98,7 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
         max_active_runs=8,
         tags=["model-monitor", *endpoint.tags],
         owner_links={},
-        default_args={
-            "owner": endpoint.owner or "airflow",
-            "pool": endpoint.pool,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=30),
-        },
+        default_args={**of_endpoint(endpoint), "pool": endpoint.pool},
         doc_md=f"{__doc__}\nConfiguration `{endpoint.config_hash}`",
     ) as dag:
 

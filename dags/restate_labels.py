@@ -11,7 +11,6 @@ travel. Without anything to emit there is no emit_metrics.
 """
 
 import logging
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from monitor_connections import site
 from monitor_emitting import emits, send_out, verdicts
 from monitor_notifiers import send
+from monitor_patience import of_endpoint
 
 from monitor_tasks import restating, sending, tasks
 from monitor_tasks.endpoint import Endpoint
@@ -58,12 +58,7 @@ def labels_dag(endpoint: Endpoint) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["model-monitor", "labels", *endpoint.tags],
-        default_args={
-            "owner": endpoint.owner or "airflow",
-            "pool": endpoint.pool,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=30),
-        },
+        default_args={**of_endpoint(endpoint), "pool": endpoint.pool},
         doc_md=f"{__doc__}\nConfiguration `{endpoint.config_hash}`",
     ) as dag:
 

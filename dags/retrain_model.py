@@ -9,7 +9,6 @@ champion skip what follows; an error fails. Both leave the champion in place, an
 The boxes training_job and pipeline are there if an endpoint trains that way.
 """
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 from monitor_connections import site
+from monitor_patience import PATIENCE
 
 from monitor_tasks import retraining
 from monitor_tasks.endpoint import Endpoint
@@ -128,7 +128,7 @@ with DAG(
     catchup=False,
     max_active_runs=4,
     tags=["model-monitor"],
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+    default_args=PATIENCE,
     doc_md=__doc__,
     params={
         "endpoint": Param(type="string", pattern=NAME.replace("$", r"(?!\n)$"), title="Endpoint"),
