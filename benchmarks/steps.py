@@ -101,7 +101,7 @@ def _capture(name: str, folder: Path, says: bool = True) -> Call:
 
 
 def _ingest(name: str, folder: Path) -> Call:
-    from monitor_tasks.endpoint import Records
+    from monitor_tasks.inputs import Records
     from monitor_tasks.on_tables import ingested
     from monitor_tasks.tables.captured import Source
     from monitor_tasks.tables.readings import Span

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from monitor_tasks.endpoint import DatasetFormat, Endpoint, json_schema
+from monitor_tasks.endpoint import Endpoint, json_schema
+from monitor_tasks.inputs import DatasetFormat
 from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.value import UserError
 from monitor_tasks.window import Window

@@ -8,7 +8,7 @@ from functools import partial
 from tempfile import TemporaryFile
 from typing import NamedTuple
 
-from monitor_tasks.endpoint import Capture, DatasetFormat
+from monitor_tasks.inputs import Capture, DatasetFormat
 from monitor_tasks.io.addresses import private_key
 from monitor_tasks.io.content import digest, digest_of
 from monitor_tasks.io.store import Credentials, Missing, Refused, Store, list_objects, open_object, roots

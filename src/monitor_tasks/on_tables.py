@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.io.addresses import private_key
 from monitor_tasks.io.errors import as_ours
 from monitor_tasks.tables.captured import Source, capture, features

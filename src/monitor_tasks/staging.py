@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from monitor_tasks.configuration import without_addresses
-from monitor_tasks.endpoint import Endpoint, GroundTruth, Records
+from monitor_tasks.endpoint import Endpoint
+from monitor_tasks.inputs import GroundTruth, Records
 from monitor_tasks.io import store as storage
 from monitor_tasks.io.executions import Execution, digest, newest, read_manifest
 from monitor_tasks.monitors.settings import MONITORS

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.captured import Captured, capture, features
 from monitor_tasks.tables.lines import Object, in_memory
 from monitor_tasks.tables.readings import Span

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.captured import Captured, Source, capture
 from monitor_tasks.tables.hooks import MESSAGE, hook_of
 from monitor_tasks.tables.ledger import FATES

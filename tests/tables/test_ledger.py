@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.captured import METADATA, capture
 from monitor_tasks.tables.files import read_table, table_bytes
 from monitor_tasks.tables.ledger import EXCERPT, Ledger, quarantine_line

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from monitor_tasks.endpoint import Limits, Records
+from monitor_tasks.inputs import Limits, Records
 from monitor_tasks.tables.captured import Captured, capture
 from monitor_tasks.tables.lines import LineReason, in_memory
 from tests.tables.samples import cells, of_json, record
@@ -121,7 +121,7 @@ MEASURE = """
 import json, sys
 from pathlib import Path
 from tempfile import TemporaryFile
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.captured import capture
 from monitor_tasks.tables.lines import Object
 

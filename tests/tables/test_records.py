@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.ledger import Reason
 from monitor_tasks.tables.lines import LineReason
 from monitor_tasks.tables.payloads import Cells

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables import captured as captured_module
 from monitor_tasks.tables import csv_shapes, json_shapes, readings, shapes
 from monitor_tasks.tables import lines as lines_module

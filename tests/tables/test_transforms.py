@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from monitor_tasks.endpoint import DatasetFormat, Records
+from monitor_tasks.inputs import DatasetFormat, Records
 from monitor_tasks.tables.captured import Captured, Source, capture
 from monitor_tasks.tables.hooks import hook_of
 from monitor_tasks.tables.lines import Object, in_memory

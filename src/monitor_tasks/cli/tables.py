@@ -26,7 +26,8 @@ from monitor_tasks.cli.commands import (
     write,
 )
 from monitor_tasks.configuration import read_yaml
-from monitor_tasks.endpoint import Capture, DatasetFormat, Model, json_schema, on_a_table
+from monitor_tasks.endpoint import Model, json_schema, on_a_table
+from monitor_tasks.inputs import Capture, DatasetFormat
 from monitor_tasks.io.addresses import private_key
 from monitor_tasks.io.store import Missing, Store, home
 from monitor_tasks.monitors.settings import MONITORS

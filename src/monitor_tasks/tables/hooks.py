@@ -12,7 +12,7 @@ from hashlib import sha256
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.ledger import Reason
 from monitor_tasks.tables.payloads import Cells, Unusable
 from monitor_tasks.tables.readings import Hook

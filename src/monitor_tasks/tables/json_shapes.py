@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.csv_shapes import WIDEST, Form
 from monitor_tasks.tables.marks import (
     FIRST_PRINTED,

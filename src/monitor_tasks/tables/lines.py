@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from monitor_tasks.endpoint import Limits
+from monitor_tasks.inputs import Limits
 from monitor_tasks.tables.ledger import EXCERPT, Ledger, Place, Quarantined
 from monitor_tasks.tables.marks import places_of
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.csv_shapes import Csv
 from monitor_tasks.tables.json_shapes import Json
 from monitor_tasks.tables.payloads import kind_of, rows_of_json, text_of

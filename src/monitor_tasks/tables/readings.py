@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.csv_shapes import Form
 from monitor_tasks.tables.engine import Engine
 from monitor_tasks.tables.envelopes import SIDES

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.ledger import Reason
 from monitor_tasks.tables.payloads import Cells, Unusable, kind_of, nesting, rows_of_csv, rows_of_json, text_of
 from monitor_tasks.window import parse_time

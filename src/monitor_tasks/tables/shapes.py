@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from monitor_tasks.endpoint import Records
+from monitor_tasks.inputs import Records
 from monitor_tasks.tables.engine import Engine
 from monitor_tasks.tables.envelopes import ATTRIBUTES, READING, ROLES, SIDES, Envelope
 from monitor_tasks.tables.ledger import Reason

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
-from monitor_tasks.endpoint import DatasetFormat, Limits
+from monitor_tasks.inputs import DatasetFormat, Limits
 from monitor_tasks.tables.ledger import EXCERPT, Reason
 from monitor_tasks.tables.lines import MARK, LineReason, Object, Unreadable, unfolded
 from monitor_tasks.tables.payloads import Unusable, documents

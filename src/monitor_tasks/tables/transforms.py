@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from monitor_tasks.endpoint import Csv, DatasetFormat
+from monitor_tasks.inputs import Csv, DatasetFormat
 from monitor_tasks.tables.ledger import Reason
 from monitor_tasks.tables.lines import Object, Unreadable
 from monitor_tasks.tables.streamed import Broken, Line, Writing, rows_in
