@@ -13,7 +13,6 @@ import boto3
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from examples.loan_scoring.simulate import simulate
 from examples.loan_scoring.story import EIGHT, HEALTHY, Chapter
@@ -30,6 +29,7 @@ from monitor_tasks.value import UserError
 from monitor_tasks.verdict import Action, Permission, Verdict
 from monitor_tasks.window import Window, format_time, parse_time
 from tests.io.faulty import FaultyProxy
+from tests.moto_server import moto_server
 from tests.retraining_story import Killed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -223,12 +223,9 @@ def test_prometheus_reads_the_newest_window(home: Path) -> None:
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Callable[[str], dict[str, str]]]:
     """What a client of moto's server is made with."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
     keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
-    yield lambda _: {**keys, "endpoint_url": f"http://{host}:{port}"}
-    server.stop()
+    with moto_server() as address:
+        yield lambda _: {**keys, "endpoint_url": address}
 
 
 def published(options: Callable[[str], dict[str, str]], space: str) -> list[dict[str, Any]]:

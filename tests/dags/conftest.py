@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from examples.airflow_processes import LocalAirflow, free_port
 from examples.loan_scoring.simulate import simulate
 from examples.loan_scoring.story import FIVE
 from monitor_tasks.window import parse_time
+from tests.moto_server import moto_server
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,11 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     """The address of a server that answers as AWS does."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).resolve().parents[2]
 WINDOW = "2026-01-01T01:00:00Z/PT1H"
@@ -129,12 +128,9 @@ def sending(targets: list[dict[str, Any]], rounds: int = 1) -> str:
 
 
 def test_a_topic_a_mailbox_and_a_webhook_get_the_message_as_it_is(
-    in_airflow: Callable[..., Any], receiver: Receiver, mailbox: Mailbox
+    in_airflow: Callable[..., Any], moto: str, receiver: Receiver, mailbox: Mailbox
 ) -> None:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"endpoint_url": f"http://{host}:{port}", "region_name": "eu-central-1",
+    keys = {"endpoint_url": moto, "region_name": "eu-central-1",
             "aws_access_key_id": "a", "aws_secret_access_key": "b"}  # fmt: skip
     topics, queues = boto3.client("sns", **keys), boto3.client("sqs", **keys)
     topic = topics.create_topic(Name="alerts")["TopicArn"]
@@ -149,7 +145,7 @@ def test_a_topic_a_mailbox_and_a_webhook_get_the_message_as_it_is(
     ]
     mail = {"conn_type": "smtp", "host": "127.0.0.1", "port": mailbox.server_address[1],
             "extra": {"disable_ssl": True, "disable_tls": True, "from_email": "monitor@example.com"}}  # fmt: skip
-    cloud = {"conn_type": "aws", "login": "a", "password": "b", "extra": {"endpoint_url": keys["endpoint_url"]}}
+    cloud = {"conn_type": "aws", "login": "a", "password": "b", "extra": {"endpoint_url": moto}}
     (failed,) = in_airflow(
         sending(targets),
         AIRFLOW_CONN_CLOUD=json.dumps(cloud),
@@ -157,7 +153,6 @@ def test_a_topic_a_mailbox_and_a_webhook_get_the_message_as_it_is(
         AIRFLOW_CONN_HOOK=receiver.address,
     )
     got = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
-    server.stop()
     assert list(failed) == ["nobody"]
     assert "churn: alerts: nobody: Airflow has no connection nobody; add it" in failed["nobody"]
     noted = [json.loads(one["Body"]) for one in got]

@@ -13,7 +13,6 @@ import boto3
 import pandas as pd
 import pytest
 import skops.io
-from moto.server import ThreadedMotoServer
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
@@ -67,11 +66,8 @@ def handed_over(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Cloud:
     """moto's server with a bucket that holds what was handed over."""
 
-    def __init__(self, home: Path) -> None:
-        self._server = ThreadedMotoServer(port=0, verbose=False)
-        self._server.start()
-        host, port = self._server.get_host_and_port()
-        self.address = f"http://{host}:{port}"
+    def __init__(self, address: str, home: Path) -> None:
+        self.address = address
         self.s3, self.sagemaker = (boto3.client(one, endpoint_url=self.address, **KEYS) for one in ("s3", "sagemaker"))
         self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": KEYS["region_name"]})
         for path in (home / "artifacts").rglob("*"):
@@ -94,16 +90,15 @@ class Cloud:
         told = {"endpoint_url": self.address, "region_name": KEYS["region_name"]}
         return json.dumps({"conn_type": "aws", "login": "a", "password": "b", "extra": told})
 
-    def stop(self) -> None:
+    def forget(self) -> None:
         urlopen(Request(f"{self.address}/moto-api/reset", method="POST")).close()
-        self._server.stop()
 
 
 @pytest.fixture
-def cloud(handed_over: Path) -> Iterator[Cloud]:
-    found = Cloud(handed_over)
+def cloud(moto: str, handed_over: Path) -> Iterator[Cloud]:
+    found = Cloud(moto, handed_over)
     yield found
-    found.stop()
+    found.forget()
 
 
 @pytest.fixture

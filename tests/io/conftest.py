@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from scripts.s3_gateway import Gateway
+from tests.moto_server import moto_server
 
 
 class Server:
@@ -43,11 +43,8 @@ class Server:
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[Server]:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield Server(f"http://{host}:{port}", "key", "secret")
-    server.stop()
+    with moto_server() as address:
+        yield Server(address, "key", "secret")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from benchmarks.environments import SAGEMAKER_SDK
 from benchmarks.measure import NotMeasured
@@ -16,6 +15,7 @@ from monitor_tasks.monitors.settings import MONITORS
 from monitor_tasks.sagemaker.attribution import analysis_json
 from monitor_tasks.sagemaker.constraints_reading import read_constraints
 from monitor_tasks.tables.files import read_table
+from tests.moto_server import moto_server
 
 SHAP = [
     Metric(name="mean_abs_shap", subject="age", value=0.12, n=9, details={"label": "label0"}),
@@ -50,19 +50,14 @@ def test_the_sdk_reads_every_file_that_has_sagemakers_name(
     written(tmp_path, repository / "docs/examples")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    with moto_server() as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket="monitored")
         for path in tmp_path.rglob("*.json"):
             s3.upload_file(str(path), "monitored", str(path.relative_to(tmp_path)))
         found = json.loads(SAGEMAKER_SDK.said("s3://monitored", tmp_path))
         edited = s3.get_object(Bucket="monitored", Key="data_quality/edited.json")["Body"].read()
-    finally:
-        server.stop()
     for name in ("data_quality", "model_quality"):
         files = {kind: json.loads((tmp_path / name / file).read_bytes()) for kind, file in {
             "statistics": "statistics.json", "constraints": "constraints.json",
