@@ -29,7 +29,7 @@ from monitor_tasks.site import Site, load_endpoint
 from monitor_tasks.staging import label_names
 from monitor_tasks.tables import labels, ledger
 from monitor_tasks.tables.files import read_table
-from monitor_tasks.tables.labelled import Counts
+from monitor_tasks.tables.joining import Counts
 from monitor_tasks.tables.lines import LineReason
 from monitor_tasks.tables.several_labels import together
 from monitor_tasks.window import parse_time

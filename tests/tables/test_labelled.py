@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor_tasks.tables import labelled
+from monitor_tasks.tables import joining
 from monitor_tasks.tables.captured import METADATA, capture
 from monitor_tasks.tables.files import table_bytes
-from monitor_tasks.tables.labelled import Awaiting, Counts, Merged, meeting, merge
+from monitor_tasks.tables.joining import Counts
+from monitor_tasks.tables.labelled import Awaiting, Merged, meeting, merge
 from monitor_tasks.tables.labels import LABELS, read_labels
 from monitor_tasks.value import UserError
 from tests.tables.samples import captured, record
@@ -175,7 +176,7 @@ def test_many_ids_meet_in_the_order_of_the_predictions() -> None:
 def test_what_exceeds_the_memory_is_spilled_and_nothing_else_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labelled, "THREADS", 1)  # of two, one may need a block that the other has not given back yet
+    monkeypatch.setattr(joining, "THREADS", 1)  # of two, one may need a block that the other has not given back yet
     ids = identifiers(200_000)
     rows, twice = predictions(*((one, None) for one in ids)), (ids[7], "another label")
     labels = truths(*((one, one[:2]) for one in reversed(ids)), twice)
@@ -189,7 +190,7 @@ def test_what_exceeds_the_memory_is_spilled_and_nothing_else_changes(
 
 
 def test_two_ids_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labelled, "HASH", labelled.HASH.replace("hash(id)", "1::ubigint"))
+    monkeypatch.setattr(joining, "HASH", joining.HASH.replace("hash(id)", "1::ubigint"))
     for ids, pairs in (("a", "b"), ("ab", "b"), ("b", "ab"), ("ba", "abc")):
         rows, labels = predictions(*((one, None) for one in ids)), truths(*((one, one * 2) for one in pairs))
         merged = merge(rows, labels, ["label"])

@@ -1,7 +1,7 @@
 """The captured table with the ground truth that has arrived, and which windows a label belongs to.
 
-Only ids and labels go through DuckDB, which joins them and spills to disk where memory is short; the other columns
-are not touched, whatever their names and types.
+Only ids and labels are joined, by `monitor_tasks.tables.joining`; the other columns are not touched, whatever their
+names and types. Lines of ground truth meet the windows in DuckDB, which spills to disk where memory is short.
 """
 
 import csv
@@ -16,42 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor_tasks.tables.ahead import ahead
-from monitor_tasks.tables.engine import Engine, opened
-from monitor_tasks.tables.files import SAMPLE, Stored
-from monitor_tasks.tables.hash_index import NOWHERE, Hashes, HashIndex, Rows
-from monitor_tasks.tables.label_lines import PIECE, THREADS, LabelLines, in_pieces
-from monitor_tasks.tables.marks import Mask, in_one_piece
+from monitor_tasks.tables.engine import opened
+from monitor_tasks.tables.files import Stored
+from monitor_tasks.tables.joining import Counts, Ids, joined, keys_of
+from monitor_tasks.tables.label_lines import PIECE, THREADS, LabelLines
 from monitor_tasks.tables.several_labels import numbered, shared_out
 from monitor_tasks.value import UserError
 from monitor_tasks.window import format_time
 
 ROWS = 1 << 14
 """Rows that are written as records at a time."""
-
-HASH = "select hash(id) as hash from rows"
-DIFFERENT = "select count(distinct key) from alone"
-JOIN = """
-create temp table joined as
-with accepted as (
-    select "@label_id" as key, min_by("@label", ("@label_object", "@label_line", "@label")) as label
-    from labels group by key
-)
-select row, key, label from captured left join accepted using (key)
-"""
-
-COUNT = """
-select
-    count(*) as predictions,
-    count(label) as matched,
-    count(*) - count(label) as unlabelled,
-    count(key) - count(distinct key) as shared_id,
-    count(distinct key) filter (label is not null) as matched_labels,
-    (
-        select count(*) from (select distinct "@label_id", "@label" from labels semi join joined on "@label_id" = key)
-    ) - matched_labels as conflicting
-from joined
-"""
 
 REACHABLE = """
 create temp table reachable as
@@ -68,27 +42,6 @@ create temp table met as
 OF_WINDOW = """
 select key::varchar as "@label_id", label as "@label", place from met where owner = ? order by key, place, label
 """
-
-
-class Counts(NamedTuple):
-    """How predictions and labels met: predictions = matched + unlabelled, labels = matched_labels + conflicting."""
-
-    predictions: int
-    matched: int
-    """Predictions with a label."""
-    unlabelled: int
-    """Predictions whose label has not arrived."""
-    shared_id: int
-    """Predictions, labelled or not, whose id an earlier one bears too: each gets the label and counts as its own."""
-    matched_labels: int
-    """Labels that at least one prediction bears."""
-    conflicting: int
-    """Other labels of the same ids, which came later and do not count."""
-
-    @property
-    def coverage(self) -> float | None:
-        """The share of the predictions that have a label; None without predictions."""
-        return self.matched / self.predictions if self.predictions else None
 
 
 class Merged(NamedTuple):
@@ -195,14 +148,6 @@ def meeting(
         yield meet(lines, windows)
 
 
-def keys_of(ids: pa.Table) -> pa.ChunkedArray:
-    """What a label's id is compared with: the inference id of each row, or its event id where it has none."""
-    events, inferences = (ids[name].cast(pa.string()) for name in ("@event_id", "@inference_id"))
-    if inferences.null_count == len(inferences):
-        return events
-    return pc.if_else(pc.equal(inferences, "").fill_null(True), events, inferences)
-
-
 def merge(
     captured: pa.Table | Stored, labels: pa.Table, names: Sequence[str], memory_limit: str = "1GB", spill: str = ""
 ) -> Merged:
@@ -232,7 +177,7 @@ def merge(
             )
     labels, several = numbered(labels)
     try:
-        label, counts = _joined(_Ids(rows), labels, memory_limit, spill)
+        label, counts = joined(Ids(rows), labels, memory_limit, spill)
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         told = f"joining {rows.num_rows or 'the'} predictions with {labels.num_rows} labels"
         raise too_much(told, memory_limit, spill, error) from error
@@ -278,112 +223,6 @@ def _csv(cells: Sequence[str | None]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
-
-
-class _Ids:
-    """What the labels' ids are compared with, row by row: read as often as it is asked for, never held whole."""
-
-    def __init__(self, rows: Stored) -> None:
-        self._rows = rows
-        counts = (len(keys) for keys in self) if rows.num_rows is None else iter([rows.num_rows])
-        self.count = sum(counts)
-
-    def __iter__(self) -> Iterator[pa.ChunkedArray]:
-        return map(keys_of, self._rows.batches(["@event_id", "@inference_id"]))
-
-    def numbered(self, wanted: Mask | None = None) -> pa.RecordBatchReader:
-        """The ids with the numbers of their rows, or of the wanted ones of them; to be read once."""
-        schema = pa.schema([("key", pa.string()), ("row", pa.int32())])
-
-        def batches(start: int = 0) -> Iterator[pa.RecordBatch]:
-            for keys in self:
-                rows = pa.Table.from_arrays(
-                    [keys, pa.array(np.arange(start, start + len(keys), dtype=np.int32))], schema=schema
-                )
-                start += len(keys)
-                here = rows if wanted is None else rows.filter(pa.array(wanted[start - len(keys) : start]))
-                yield from here.to_batches(PIECE)
-
-        return pa.RecordBatchReader.from_batches(schema, batches())
-
-
-def _joined(ids: _Ids, labels: pa.Table, memory_limit: str, spill: str) -> tuple[pa.Array, Counts]:
-    """The label of every row, in the order of the rows and in one piece, so that the same rows give the same bytes."""
-    if (found := _met_once(ids, labels, memory_limit)) is not None:
-        return found
-    with opened(memory_limit, THREADS, spill) as connection:
-        connection.execute("set preserve_insertion_order = false")  # rows are told by their numbers
-        connection.register("labels", in_pieces(labels))
-        connection.register("captured", ids.numbered())
-        connection.execute(JOIN)
-        (counts,) = connection.execute(COUNT).fetchall()
-        label = connection.sql("select label from joined order by row").to_arrow_table()["label"]
-    return label.combine_chunks(), Counts(*counts)
-
-
-class _Met(NamedTuple):
-    """What some predictions have met."""
-
-    label: pa.Array
-    place: Rows
-    """The places of their labels."""
-    alone: Hashes
-    """The hashes of the ids that have met none."""
-
-
-def _met_once(ids: _Ids, labels: pa.Table, memory_limit: str) -> tuple[pa.Array, Counts] | None:
-    """What the join says where no prediction has met two labels, as is usual; None where one has.
-
-    They meet by hashes of their ids, which is a fraction of the work, and then show their ids; where two ids turn out
-    to have one hash it is None, too. The ids of the predictions are read once.
-    """
-    label_ids, label = in_one_piece(labels["@label_id"]), _repeating(in_one_piece(labels["@label"]))
-    pieces, alone, named = [pa.array([], pa.string())], [np.empty(0, np.uint64)], np.zeros(len(label), bool)
-    with Engine(memory_limit) as engine:
-
-        def hashes_of(piece: pa.ChunkedArray) -> Hashes:
-            hashes: Hashes = engine.ask(HASH, pa.Table.from_arrays([piece], ["id"]))["hash"].to_numpy()
-            return hashes
-
-        index = HashIndex(np.concatenate([alone[0], *ahead(hashes_of, _pieces(labels["@label_id"]))]))
-        is_repeated = np.zeros(len(label), bool)
-        is_repeated[index.repeated] = True
-
-        def meet_them(keys: pa.ChunkedArray) -> _Met | None:
-            hashes, is_known = hashes_of(keys), keys.is_valid().to_numpy()
-            place = index.places(hashes)
-            has = (place != NOWHERE) & is_known
-            places = pa.array(place, mask=~has)
-            place = place[has]
-            if is_repeated[place].any() or pc.all(pc.equal(keys, label_ids.take(places))).as_py() is False:
-                return None
-            return _Met(label.take(places).cast(pa.string()), place, hashes[is_known & ~has])
-
-        for met in ahead(meet_them, (piece for keys in ids for piece in _pieces(keys))):
-            if met is None:
-                return None
-            pieces.append(met.label)
-            alone.append(met.alone)
-            named[met.place] = True
-    found, hashes, matched_labels = pa.concat_arrays(pieces), np.concatenate(alone), int(np.count_nonzero(named))
-    matched, different = ids.count - found.null_count, len(np.unique(hashes))
-    if different < len(hashes):
-        with opened(memory_limit, THREADS) as connection:
-            connection.register("alone", ids.numbered(found.is_null().to_numpy(zero_copy_only=False)))
-            ((different,),) = connection.execute(DIFFERENT).fetchall()
-    shared = matched - matched_labels + len(hashes) - different
-    return found, Counts(ids.count, matched, ids.count - matched, shared, matched_labels, conflicting=0)
-
-
-def _pieces(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
-    """A column in pieces that a thread looks at together."""
-    return (column.slice(start, PIECE) for start in range(0, len(column), PIECE))
-
-
-def _repeating(label: pa.Array) -> pa.Array:
-    """The labels by a dictionary, where they repeat: each is then one number to fetch."""
-    first = label.slice(0, SAMPLE)
-    return label.dictionary_encode() if len(first.unique()) <= len(first) // 2 else label
 
 
 def too_much(what: str, memory_limit: str, spill: str, error: Exception) -> UserError:
