@@ -7,7 +7,6 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import pandas as pd
@@ -18,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.tree import DecisionTreeClassifier
 
+from tests.moto_server import forget
 from tests.retraining_story import ENDPOINT, EPISODE, HOURS, judge, site, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,15 +90,11 @@ class Cloud:
         told = {"endpoint_url": self.address, "region_name": KEYS["region_name"]}
         return json.dumps({"conn_type": "aws", "login": "a", "password": "b", "extra": told})
 
-    def forget(self) -> None:
-        urlopen(Request(f"{self.address}/moto-api/reset", method="POST")).close()
-
 
 @pytest.fixture
 def cloud(moto: str, handed_over: Path) -> Iterator[Cloud]:
-    found = Cloud(moto, handed_over)
-    yield found
-    found.forget()
+    yield Cloud(moto, handed_over)
+    forget(moto)
 
 
 @pytest.fixture
