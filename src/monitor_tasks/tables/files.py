@@ -20,8 +20,8 @@ LONGEST_ROW = 16 << 20
 """Bytes of the longest row of a CSV, and of a CSV's batch."""
 SAMPLE = 4096
 """Rows that tell whether a column's text repeats."""
-CELLS_AT_ONCE, ROWS_AT_ONCE = 1 << 22, 1 << 15
-"""Cells of a batch of Parquet, about; its rows are a multiple of so many."""
+CELLS_AT_ONCE, ROWS_AT_ONCE, MOST_ROWS = 1 << 22, 1 << 15, 1 << 19
+"""Cells of a batch of Parquet, about; its rows are a multiple of so many, and of few columns at most so many."""
 _BUFFER = 1 << 17
 """Bytes of a column that are read ahead."""
 KINDS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "json", ".json": "json"}
@@ -280,6 +280,7 @@ def _parquet(file: BinaryIO) -> Stored:
     def read(names: list[str]) -> Iterator[pa.Table]:
         opened = pa_parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, read_dictionary=repeated)
         rows = max(CELLS_AT_ONCE // max(len(names), 1) // ROWS_AT_ONCE, 1) * ROWS_AT_ONCE
+        rows = min(rows, MOST_ROWS)
         for batch in opened.iter_batches(rows, columns=names):
             yield pa.Table.from_batches([batch]).select(names)
 

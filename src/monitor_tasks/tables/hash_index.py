@@ -43,9 +43,9 @@ class HashIndex:
 
     >>> index = HashIndex(np.array([7, 9, 9], np.uint64))
     >>> index.places(np.array([9, 8, 7], np.uint64)).tolist()
-    [1, -1, 0]
+    [2, -1, 0]
     >>> index.repeated.tolist()
-    [1]
+    [2]
     """
 
     def __init__(self, hashes: Hashes) -> None:
@@ -56,33 +56,37 @@ class HashIndex:
         while len(rows):
             level = _Level.empty(len(self._levels), len(rows))
             self._levels.append(level)
-            for piece in _pieces(rows[::-1]):  # so that the first of the same hashes gets the cell
-                level.rows[level.cells(hashes[piece])] = piece
-            others = list[Rows]()
-            for piece in _pieces(rows):
+            for piece in _pieces(len(rows)):
+                level.rows[level.cells(hashes[piece])] = rows[piece]
+            left = list[tuple[Rows, Hashes]]()
+            for piece in _pieces(len(rows)):
                 there = level.rows[level.cells(hashes[piece])]
-                is_left = there != piece
-                left, there = piece[is_left], there[is_left]
-                is_same = hashes[there] == hashes[left]
+                is_left = there != rows[piece]
+                there, others, own = there[is_left], rows[piece][is_left], hashes[piece][is_left]
+                is_same = self._hashes[there] == own
                 repeated.append(there[is_same])
-                others.append(left[~is_same])
-            rows = np.concatenate(others)
+                left.append((others[~is_same], own[~is_same]))
+            rows, hashes = (np.concatenate(one) for one in zip(*left, strict=True))
         self.repeated: Rows = np.unique(np.concatenate([np.empty(0, np.int32), *repeated]))
         """The places of hashes that stand there more than once; of each the one place that is found."""
 
     def places(self, hashes: Hashes) -> Rows:
         """The place of each hash; `NOWHERE` of one that is not there."""
         found = np.full(len(hashes), NOWHERE, np.int32)
-        asked = np.arange(len(hashes)) if self._levels else np.empty(0, np.int64)
+        asked: NDArray[np.int64] | None = None
         for level in self._levels:
-            there = level.rows[level.cells(hashes[asked])]
-            is_it = (there != NOWHERE) & (self._hashes[there] == hashes[asked])
-            found[asked[is_it]] = there[is_it]
-            asked = asked[~is_it]
+            there = level.rows[level.cells(hashes)]
+            is_it = (there != NOWHERE) & (self._hashes[there] == hashes)
+            if asked is None:
+                found, asked = np.where(is_it, there, found), np.flatnonzero(~is_it)
+            else:
+                found[asked[is_it]] = there[is_it]
+                asked = asked[~is_it]
             if not len(asked):
                 break
+            hashes = hashes[~is_it]
         return found
 
 
-def _pieces(rows: Rows) -> Iterator[Rows]:
-    return (rows[start : start + PIECE] for start in range(0, len(rows), PIECE))
+def _pieces(count: int) -> Iterator[slice]:
+    return (slice(start, start + PIECE) for start in range(0, count, PIECE))
