@@ -98,7 +98,7 @@ def monitor_dag(endpoint: Endpoint) -> DAG:
         max_active_runs=8,
         tags=["model-monitor", *endpoint.tags],
         owner_links={},
-        default_args={**of_endpoint(endpoint), "pool": endpoint.pool},
+        default_args=of_endpoint(endpoint),
         doc_md=f"{__doc__}\nConfiguration `{endpoint.config_hash}`",
     ) as dag:
 

@@ -36,4 +36,4 @@ PATIENCE: dict[str, Any] = {"retries": 7, "retry_delay": FIRST, "retry_policy": 
 
 def of_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     """The default_args of an endpoint's DAGs."""
-    return {"owner": endpoint.owner or "airflow", **PATIENCE}
+    return {"owner": endpoint.owner or "airflow", "pool": endpoint.pool, **PATIENCE}

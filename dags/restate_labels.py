@@ -58,7 +58,7 @@ def labels_dag(endpoint: Endpoint) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["model-monitor", "labels", *endpoint.tags],
-        default_args={**of_endpoint(endpoint), "pool": endpoint.pool},
+        default_args=of_endpoint(endpoint),
         doc_md=f"{__doc__}\nConfiguration `{endpoint.config_hash}`",
     ) as dag:
 

@@ -189,6 +189,16 @@ def test_what_exceeds_the_memory_is_spilled_and_nothing_else_changes(
         merge(rows, labels, ["label"], memory_limit="52MB")
 
 
+def test_ids_that_wait_twice_are_counted_with_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "THREADS", 1)
+    ids = identifiers(400_000)
+    rows = predictions(*((one, None) for one in [*ids, *ids[:100]]))
+    merged = merge(rows, truths((ids[0], "1")), ["label"], memory_limit="24MB", spill=str(tmp_path))
+    assert merged.counts == Counts(400_100, 2, 400_098, 100, 1, conflicting=0)
+    with pytest.raises(UserError, match="400100 predictions with 1 labels needs more than 24MB of memory"):
+        merge(rows, truths((ids[0], "1")), ["label"], memory_limit="24MB")
+
+
 def test_two_ids_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joining, "HASH", joining.HASH.replace("hash(id)", "1::ubigint"))
     for ids, pairs in (("a", "b"), ("ab", "b"), ("b", "ab"), ("ba", "abc")):

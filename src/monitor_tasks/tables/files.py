@@ -280,7 +280,7 @@ def _parquet(file: BinaryIO) -> Stored:
     def read(names: list[str]) -> Iterator[pa.Table]:
         opened = pa_parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, read_dictionary=repeated)
         rows = max(CELLS_AT_ONCE // max(len(names), 1) // ROWS_AT_ONCE, 1) * ROWS_AT_ONCE
-        rows = min(rows, MOST_ROWS)
+        rows = min(rows, MOST_ROWS)  # text may be long: two million ids are a hundred megabytes and more
         for batch in opened.iter_batches(rows, columns=names):
             yield pa.Table.from_batches([batch]).select(names)
 

@@ -98,7 +98,7 @@ class Ids:
 
 def joined(ids: Ids, labels: pa.Table, memory_limit: str, spill: str) -> tuple[pa.Array, Counts]:
     """The label of every row, in the order of the rows and in one piece, so that the same rows give the same bytes."""
-    if (found := _met_once(ids, labels, memory_limit)) is not None:
+    if (found := _met_once(ids, labels, memory_limit, spill)) is not None:
         return found
     with opened(memory_limit, THREADS, spill) as connection:
         connection.execute("set preserve_insertion_order = false")  # rows are told by their numbers
@@ -110,7 +110,7 @@ def joined(ids: Ids, labels: pa.Table, memory_limit: str, spill: str) -> tuple[p
     return label.combine_chunks(), Counts(*counts)
 
 
-def _met_once(ids: Ids, labels: pa.Table, memory_limit: str) -> tuple[pa.Array, Counts] | None:
+def _met_once(ids: Ids, labels: pa.Table, memory_limit: str, spill: str) -> tuple[pa.Array, Counts] | None:
     """What the join says where no prediction has met two labels, as is usual; None where one has.
 
     They meet by hashes of their ids, which is a fraction of the work, and then show their ids; where two ids turn out
@@ -122,7 +122,7 @@ def _met_once(ids: Ids, labels: pa.Table, memory_limit: str) -> tuple[pa.Array, 
     label, hashes = pa.concat_arrays([pa.array([], pa.string()), *found.labels]), np.concatenate([_NONE, *found.alone])
     matched, different = ids.count - label.null_count, len(np.unique(hashes))
     if different < len(hashes):
-        different = _different(ids, label.is_null().to_numpy(zero_copy_only=False), memory_limit)
+        different = _different(ids, label.is_null().to_numpy(zero_copy_only=False), memory_limit, spill)
     shared = matched - found.matched_labels + len(hashes) - different
     return label, Counts(ids.count, matched, ids.count - matched, shared, found.matched_labels, conflicting=0)
 
@@ -196,9 +196,9 @@ class _Labels:
         return hashes
 
 
-def _different(ids: Ids, wanted: Mask, memory_limit: str) -> int:
+def _different(ids: Ids, wanted: Mask, memory_limit: str, spill: str) -> int:
     """How many different ids the wanted rows have."""
-    with opened(memory_limit, THREADS) as connection:
+    with opened(memory_limit, THREADS, spill) as connection:
         connection.register("alone", ids.numbered(wanted))
         ((count,),) = connection.execute(DIFFERENT).fetchall()
     return int(count)

@@ -147,16 +147,16 @@ def _marks_in(content: Bytes, bounds: Places) -> tuple[Places, Places, Places] |
     start, room = 0, len(content) // RARE
     for piece in np.split(content, np.unique(bounds[np.searchsorted(bounds, np.arange(TILE, len(content), TILE))])):
         is_quote, is_escape = piece == QUOTE, piece == ESCAPE
-        marks = {0: is_quote, 2: piece < FIRST_PRINTED}
+        is_odd = np.zeros(0, bool)
         if is_escape.any():
-            marks[1] = np.greater(is_escape[:-1], is_quote[1:])
+            is_odd = np.greater(is_escape[:-1], is_quote[1:])
             np.greater(is_quote[1:], is_escape[:-1], out=is_quote[1:])
-        for number, are_there in marks.items():
+        for known, are_there in zip(found, (is_quote, is_odd, piece < FIRST_PRINTED), strict=True):
             places = np.flatnonzero(are_there)
             room -= len(places)
             if room < 0:
                 return None
-            found[number].append(places + start)
+            known.append(places + start)
         start += len(piece)
     quotes, odd, blanks = map(np.concatenate, found)
     return quotes, odd, blanks
