@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from monitor_tasks.inputs import Records
 from monitor_tasks.tables import captured as captured_module
-from monitor_tasks.tables import csv_shapes, json_shapes, readings, shapes
 from monitor_tasks.tables import lines as lines_module
+from monitor_tasks.tables import pieces, readings, shapes
 from monitor_tasks.tables.captured import Captured, capture
 from monitor_tasks.tables.csv_shapes import Csv
 from monitor_tasks.tables.files import read_rows, table_bytes
@@ -37,7 +37,7 @@ def told(found: Captured) -> tuple[bytes, bytes, list[Any]]:
 
 
 def every_way(lines: list[bytes], span: Span, **how: Any) -> list[Captured]:
-    """The records cut at their quotes where that can be, parsed together, and each read by itself."""
+    """The records cut at their commas where that can be, parsed together, and each read by itself."""
     found = []
     for few, is_cut in ((0, True), (0, False), (10**9, False)):
         with pytest.MonkeyPatch.context() as patch:
@@ -152,6 +152,40 @@ def test_reading_together_gives_what_reading_alone_gives(
     assert parsed == alone
 
 
+ODD_LINES = {
+    "a carriage return behind": b"%b\r",
+    "two of them": b"%b\r\r",
+    "one before": b"\r%b",
+    "one within": b"%b\r%b",
+    "a byte order mark": b"\xef\xbb\xbf%b",
+    "blanks": b" %b\t",
+    "a comma": b"%b,",
+    "a null": b"%b\0",
+    "a letter": b"%bx",
+}
+
+
+@pytest.mark.parametrize("odd", ODD_LINES.values(), ids=ODD_LINES)
+@pytest.mark.parametrize("which", [slice(None), slice(0, 1), slice(None, None, 3)], ids=["all", "first", "third"])
+def test_what_stands_around_a_record_is_read_as_it_is_alone(odd: bytes, which: slice) -> None:
+    lines = [record(str(n), f"{n},2") for n in range(9)]
+    lines[which] = [odd.replace(b"%b", line[: len(line) // odd.count(b"%b")]) for line in lines[which]]
+    cut, parsed, alone = map(told, every_way(lines, Span()))
+    assert cut == parsed == alone
+
+
+@pytest.mark.parametrize("tail", ["", "\\n", "\\r\\n"])
+@pytest.mark.parametrize("encoding", ["CSV", "JSON", "BASE64 of CSV", "BASE64 of JSON"])
+def test_a_payload_is_the_same_however_it_is_read(encoding: str, tail: str) -> None:
+    """Of two records of one id, one is cut and one, in other words, is parsed or read alone: they do not conflict."""
+    lines = [written([str(n), "w", "-1"], encoding).replace(b'"0.5"', f'"0.5{tail}"'.encode()) for n in range(9)]
+    again = [json.dumps(json.loads(line), indent=None, separators=(",", ":")).encode() for line in lines]
+    other = [line.replace(b'"0.5', b'"0.7') for line in again[:2]]
+    for found in every_way([*lines, *again[2:], *other], Span()):
+        assert found.ledger.totals["duplicate"] == 9
+        assert found.ledger.conflicts == 2
+
+
 def in_base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
@@ -215,13 +249,16 @@ def test_records_written_alike_are_cut_without_a_parser(
     for n in range(600):
         line = json.loads(written([f"{n}.5", f"w{n % 3}", str(-n)], encoding))
         line["captureData"]["endpointOutput"]["data"] += ends
-        line["eventMetadata"] |= {"inferenceId": f"i{n}", "customAttributes": [f"team=t{n}", f"latency_ms={n}"]}
+        told = [f"team=t{n}", f"latency_ms={n}", f'tags={n},"y",{n}']
+        line["eventMetadata"] |= {"inferenceId": f"i{n}", "customAttributes": told}
         lines.append(json.dumps(line).encode())
     monkeypatch.setattr(readings, "identified", parsed)
     monkeypatch.setattr(shapes.Shape, "read", parsed)
-    found = captured(*lines, output_names=("p",), input_names=("x", "y", "z"), custom_attributes=("latency_ms",))
+    asked = ("latency_ms", "tags")
+    found = captured(*lines, output_names=("p",), input_names=("x", "y", "z"), custom_attributes=asked)
     assert cells(found)["x"] == [f"{n}.5" for n in range(600)]
     assert cells(found)["latency_ms"] == [str(n) for n in range(600)]
+    assert cells(found)["tags"] == [f'{n},"y",{n}' for n in range(600)]
     assert found.table["@inference_id"].to_pylist() == [f"i{n}" for n in range(600)]
 
 
@@ -236,7 +273,7 @@ def test_lines_of_csv_are_read_once_whichever_of_them_fit(
         passes.append(arguments)
         return read_rows(*arguments, **more)
 
-    monkeypatch.setattr(csv_shapes, "read_rows", counted)
+    monkeypatch.setattr(pieces, "read_rows", counted)
     lines = ["1,2\n", "1,2,3\n", "1\n", "1,\n", '1,"2"\n', "1,2\r\n", "x,y\n", ",2\n"]
     found, mask = Csv(2, has_gaps, has_quotes=False).taken(pa.chunked_array([lines]))
     assert mask.tolist() == [mark == "x" for mark in fits]
@@ -250,14 +287,6 @@ def test_of_lines_of_csv_none_may_fit() -> None:
         found, mask = Csv(2, has_gaps=False, has_quotes=False).taken(pa.chunked_array([lines], pa.string()))
         assert [column.to_pylist() for column in found] == [[], []]
         assert mask.tolist() == [False] * len(lines)
-
-
-@pytest.mark.parametrize("values", [1, 7])
-def test_json_is_cut_alike_in_pieces_of_any_size(monkeypatch: pytest.MonkeyPatch, values: int) -> None:
-    lines = [of_json(f'{{"a": {n}, "b": "{"xyz"[n % 3]}", "c": {"null" if n % 5 else n}}}') for n in range(300)]
-    found = told(captured(*lines))
-    monkeypatch.setattr(json_shapes, "VALUES", values)
-    assert told(captured(*lines)) == found
 
 
 def test_a_csv_reader_reads_what_is_in_quotes(together: bool) -> None:

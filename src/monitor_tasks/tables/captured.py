@@ -15,6 +15,7 @@ from monitor_tasks.tables.ahead import ahead
 from monitor_tasks.tables.csv_shapes import Form
 from monitor_tasks.tables.engine import Engine
 from monitor_tasks.tables.envelopes import SIDES
+from monitor_tasks.tables.hash_index import NOWHERE, HashIndex
 from monitor_tasks.tables.ledger import Ledger, Place, Quarantined, Reason
 from monitor_tasks.tables.lines import Block, Object, blocks
 from monitor_tasks.tables.naming import Naming, free
@@ -192,12 +193,11 @@ class Captured:
     def _find_duplicates(self, engine: Engine) -> None:
         """The records whose event id an earlier one bears too."""
         keys = np.concatenate([np.array([], np.uint64), *(read.keys for read in self._reads)])
-        keys.sort()
-        twice = keys[1:][keys[1:] == keys[:-1]]
+        twice = HashIndex(keys[HashIndex(keys).repeated])
         del keys
         candidates = []
         for number, read in enumerate(self._reads):
-            among = np.isin(read.keys, twice) if len(twice) else np.array([], bool)
+            among = twice.places(read.keys) != NOWHERE
             if among.any():
                 found = self._spill.get(read.identities).filter(pa.array(among))
                 candidates.append(found.append_column("block", pa.array(np.full(found.num_rows, number))))
@@ -354,7 +354,13 @@ def _together(reader: Reader, found: Iterator[Block]) -> Iterator[tuple[Block, R
     def read(one: tuple[Block, tuple[Shape, ...]]) -> tuple[Block, Reading]:
         return one[0], reader.read(*one)
 
-    for block, reading in ahead(read, ((block, tuple(shapes)) for block in found)):
+    def known() -> Iterator[tuple[Block, tuple[Shape, ...]]]:
+        for number, block in enumerate(found):
+            if not number:
+                shapes.extend(reader.first_shape(block))
+            yield block, tuple(shapes)
+
+    for block, reading in ahead(read, known()):
         shapes.extend([shape for shape in reading.learned if shape not in shapes][: SHAPES - len(shapes)])
         yield block, reading
 

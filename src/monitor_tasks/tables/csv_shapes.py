@@ -1,5 +1,6 @@
 """Payloads of CSV of one shape: how DuckDB and a CSV reader take all of them apart at once."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -7,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor_tasks.tables.files import read_rows
-from monitor_tasks.tables.marks import Mask, bytes_of, have, in_one_piece
+from monitor_tasks.tables.marks import Bytes, Mask, are_plain, bytes_of, have, in_one_piece, lengths_of
 from monitor_tasks.tables.payloads import rows_of_csv
+from monitor_tasks.tables.pieces import Piece, cut
 
 Form = tuple[str, ...] | int
 """What the cells of one side are called; or how many there are, where they have no names."""
@@ -58,36 +60,44 @@ class Csv(NamedTuple):
         """The whole text, as a line."""
         return f"{side}_text" if self._is_cell else f"{side}_text || chr(10)"
 
-    def lines(self, texts: pa.StringArray) -> pa.StringArray:
-        """Whole texts, as lines."""
-        return texts if self._is_cell else pc.binary_join_element_wise(texts, "\n", "")
+    @property
+    def pieces(self) -> tuple[Piece, ...] | None:
+        """What stands between the commas of a text, if nothing else parts it."""
+        return None if self.has_quotes else (Piece(),) * self.form
 
     def taken(self, lines: pa.ChunkedArray) -> tuple[list[pa.ChunkedArray], Mask]:
         """The cells of the texts that have this shape, and which these are."""
-        fits = np.ones(len(lines), bool)
+        fits: Mask = np.ones(len(lines), bool)
         if self._is_cell:
             return [lines], fits
+        if not len(lines):
+            return [pa.chunked_array([], pa.string())] * self.form, fits
         if self.has_quotes:
-            return list(read_rows(content_of(lines), _names(self.form)).columns) if len(lines) else self._none, fits
-        content = content_of(lines)
-        if _count(content, '"') or _count(content, "\r") or _count(content, "\n") > len(lines):
+            names = [str(number) for number in range(self.form)]
+            return list(read_rows(content_of(lines), names).columns), fits
+        content = bytes_of(in_one_piece(lines))[0]
+        if any(_count(content, mark) > most for mark, most in (('"', 0), ("\r", 0), ("\n", len(lines)))):
             fits = have(lines, {"\n": 1, '"': 0, "\r": 0})
-            content = content_of(lines.filter(pa.array(fits)))
-        if not content.size:
-            return self._none, fits
-        others = list[int]()
-        found = read_lines(content, self.form, others, has_gaps=self.has_gaps)
-        fits[np.flatnonzero(fits)[others]] = False
-        if self.has_gaps or not any(_has_gaps(column) for column in found.columns):
-            return list(found.columns), fits
-        whole = np.logical_and.reduce([pc.binary_length(column).to_numpy() > 0 for column in found.columns])
-        fits[fits] = whole
-        return list(found.filter(pa.array(whole)).columns), fits
+        plain = lines if fits.all() else lines.filter(pa.array(fits))
+        among, (_, columns, _) = cut(in_one_piece(plain), [Piece()] * self.form)
+        cells, stand = self.cells([*columns.values()], escaped=False)
+        among[among] = stand
+        fits[fits] = among
+        return cells, fits
 
-    @property
-    def _none(self) -> list[pa.ChunkedArray]:
-        """The cells of no text."""
-        return [pa.chunked_array([], pa.string())] * self.form
+    def cells(self, columns: Sequence[pa.StringArray], *, escaped: bool) -> tuple[list[pa.ChunkedArray], Mask]:
+        """The cells that stand between the commas of texts, of those texts that have this shape, and which these are.
+
+        Where they are `escaped`, the texts stand within texts of JSON.
+        """
+        masks = [are_plain(column) for column in columns] if escaped else [np.ones(len(columns[0]), bool)]
+        if not self.has_gaps or self.form == 1:
+            masks += [lengths_of(column) > 0 for column in columns]
+        else:
+            columns = [_with_gaps(column) for column in columns]
+        stand = np.logical_and.reduce(masks)
+        kept = columns if stand.all() else [column.filter(pa.array(stand)) for column in columns]
+        return [pa.chunked_array([column]) for column in kept], stand
 
     @property
     def _is_cell(self) -> bool:
@@ -99,23 +109,11 @@ def content_of(texts: pa.ChunkedArray) -> pa.Buffer:
     return pa.py_buffer(bytes_of(in_one_piece(texts))[0])
 
 
-def read_lines(content: pa.Buffer, width: int, others: list[int], *, has_gaps: bool) -> pa.Table:
-    """The cells of lines without quotes; the numbers of those that have not so many cells are added to the `others`."""
-
-    def skip(row: Any) -> str:
-        others.append(row.number - 1)
-        return "skip"
-
-    return read_rows(content, _names(width), skip, has_gaps=has_gaps)
+def _count(content: Bytes, mark: str) -> int:
+    return int(np.count_nonzero(content == ord(mark)))
 
 
-def _names(width: int) -> list[str]:
-    return [str(number) for number in range(width)]
-
-
-def _count(content: pa.Buffer, mark: str) -> int:
-    return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord(mark)))
-
-
-def _has_gaps(column: pa.ChunkedArray) -> bool:
-    return any(not np.diff(bytes_of(one)[1]).all() for one in column.chunks)
+def _with_gaps(cells: pa.StringArray) -> pa.StringArray:
+    """The same cells, of which the empty ones are missing."""
+    is_there = pc.greater(pc.binary_length(cells), 0)
+    return cells if pc.all(is_there).as_py() else pc.if_else(is_there, cells, None)

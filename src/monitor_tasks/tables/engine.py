@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import duckdb
@@ -27,12 +28,14 @@ class Engine:
 
     def __init__(self, memory: str) -> None:
         """An engine that holds at most `memory` beside its answers."""
-        self._connection = opened(memory, threads=1)
+        beside = ThreadPoolExecutor(1)
+        self._opening = beside.submit(opened, memory, threads=1)  # this takes as long as many a window
+        beside.shutdown(wait=False)
 
     def ask(self, query: str, rows: pa.Table, values: Mapping[str, Any] | None = None) -> pa.Table:
         """The answer to a query over the table `rows`, with its named values."""
         used = set(re.findall(r"\$(\w+)", query))
-        with self._connection.cursor() as cursor:
+        with self._opening.result().cursor() as cursor:
             cursor.register("rows", rows)
             params = {name: value for name, value in (values or {}).items() if name in used}
             return cursor.sql(query, params=params).to_arrow_table()
@@ -41,4 +44,4 @@ class Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self._opening.result().close()

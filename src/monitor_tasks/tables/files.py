@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
+from monitor_tasks.tables.ahead import ahead
 from monitor_tasks.value import UserError
 
 LONGEST_ROW = 16 << 20
@@ -240,8 +241,8 @@ def write_table(batches: Iterable[pa.Table], schema: pa.Schema, file: BinaryIO) 
         name for name in schema.names if len(first[name].slice(0, SAMPLE).unique()) <= min(first.num_rows, SAMPLE) // 2
     ]
     with pa_parquet.ParquetWriter(file, schema, compression="lz4", use_dictionary=repeated) as writer:
-        for batch in chain([first], waiting):
-            writer.write_table(batch)
+        for _ in ahead(writer.write_table, chain([first], waiting), threads=1):
+            pass  # a batch is made while the one before is written
 
 
 def _with(batch: pa.Table, more: Mapping[str, pa.Array], names: Sequence[str]) -> pa.Table:
@@ -326,14 +327,14 @@ def read_rows(
     content: bytes | pa.Buffer,
     columns: list[str] | None,
     skip: Callable[[Any], str] | None = None,
-    *,
-    has_gaps: bool = True,
+    wanted: list[str] | None = None,
 ) -> pa.Table:
-    """The rows of a CSV without a header; only an empty cell is missing.
+    """The rows of a CSV without a header, or the wanted columns of them; only an empty cell is missing.
 
-    A plain one has no quotes and is UTF-8: it has a `skip`, which is told of every row that has not so many columns.
+    A plain one is UTF-8, its quotes and empty lines mean nothing, and no cell is missing: it has a `skip`, which is
+    told of every row that has not so many columns.
     """
-    return pa_csv.read_csv(pa.BufferReader(content), *_options(columns, skip=skip, has_gaps=has_gaps))
+    return pa_csv.read_csv(pa.BufferReader(content), *_options(columns, wanted, skip=skip))
 
 
 def _options(
@@ -341,7 +342,6 @@ def _options(
     wanted: list[str] | None = None,
     *,
     skip: Callable[[Any], str] | None = None,
-    has_gaps: bool = True,
 ) -> tuple[Any, Any, Any]:
     """How Arrow reads a CSV of these columns, or the wanted ones of them: every cell is text."""
     is_plain = skip is not None
@@ -353,12 +353,15 @@ def _options(
             use_threads=not is_plain,
         ),
         pa_csv.ParseOptions(
-            quote_char=False if is_plain else '"', newlines_in_values=not is_plain, invalid_row_handler=skip
+            quote_char=False if is_plain else '"',
+            newlines_in_values=not is_plain,
+            ignore_empty_lines=not is_plain,
+            invalid_row_handler=skip,
         ),
         pa_csv.ConvertOptions(
             column_types=dict.fromkeys(columns or (), pa.string()),
             include_columns=wanted,
-            strings_can_be_null=has_gaps,
+            strings_can_be_null=not is_plain,
             quoted_strings_can_be_null=True,
             null_values=[""],
             check_utf8=not is_plain,

@@ -1,7 +1,7 @@
 """Payloads of JSON of one shape: the same keys and brackets around plain values, cut at the commas between them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -11,26 +11,15 @@ from numpy.typing import NDArray
 
 from monitor_tasks.inputs import Records
 from monitor_tasks.tables.csv_shapes import WIDEST, Form
-from monitor_tasks.tables.marks import (
-    FIRST_PRINTED,
-    Bytes,
-    Mask,
-    Places,
-    between,
-    bytes_of,
-    counts,
-    firsts,
-    in_one_piece,
-    places_of,
-    stand,
-)
+from monitor_tasks.tables.marks import Mask, bytes_of, in_one_piece
 from monitor_tasks.tables.payloads import Unusable, by_shape, compiled, documents, rows_in
+from monitor_tasks.tables.pieces import Piece, cut
 
 MARK = "\\u0000"
-VALUE = r"""^(?:-?[0-9][0-9.eE+-]*|true|false|null|"[^"\\]*")$"""
-
-VALUES = 1 << 18
-"""Values whose places are held at once."""
+NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+TEXT = r'[^"\\\x00-\x1f]*'
+QUOTE = ('"', '\\"')
+"""How a quote is written in a text of JSON, and in a text within a text of JSON."""
 
 _TOKEN = re.compile(r'"[^"]*"(?P<key>\s*:)?|[^\s,:{}\[\]"]+')
 
@@ -84,62 +73,40 @@ class Json(NamedTuple):
         return {}
 
     def fits(self, side: str) -> str:
-        """Whether the text may have this shape, as far as that is not seen better from all texts together."""
-        return f"json_valid({side}_text)" + (f" and not contains({side}_text, 'null')" if self.drops_nulls else "")
+        """Whether the text may have this shape: that is seen better from all texts together."""
+        return f"{side}_text <> ''"
 
     def line(self, side: str) -> str:
         """The whole text, as a line."""
         return f"{side}_text || chr(10)"
 
-    def lines(self, texts: pa.StringArray) -> pa.StringArray:
-        """Whole texts, as lines."""
-        return pc.binary_join_element_wise(texts, "\n", "")
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What stands between the commas of a text."""
+        return tuple(map(Piece, self.before, self.after))
 
     def taken(self, lines: pa.ChunkedArray) -> tuple[list[pa.ChunkedArray], Mask]:
         """The cells of the texts that have this shape, whose rows follow each other, and which these are."""
-        whole, at_once = in_one_piece(lines), max(VALUES // len(self.before), 1)
-        starts = range(0, max(len(whole), 1), at_once)
-        cells, fits = zip(*(self._taken(whole.slice(start, at_once)) for start in starts), strict=True)
-        return [pa.chunked_array(column, pa.string()) for column in zip(*cells, strict=True)], np.concatenate(fits)
+        fits, (_, columns, _) = cut(in_one_piece(lines), self.pieces)
+        values = [piece.within(columns[number]) for number, piece in enumerate(self.pieces)]
+        cells, stand = self.cells(values, escaped=False)
+        fits[fits] = stand
+        return cells, fits
 
-    def _taken(self, lines: pa.StringArray) -> tuple[list[pa.Array], Mask]:
-        """The same for texts whose places can be held."""
-        content, bounds = bytes_of(lines)
-        commas = places_of(content, ord(","))
-        first = firsts(commas, bounds)
-        fits = np.diff(first) == len(self.before) - 1
-        fits &= counts(np.flatnonzero(content < FIRST_PRINTED), bounds) == 1
-        starts, ends = self._pieces(commas, first[:-1][fits], bounds[:-1][fits], bounds[1:][fits])
-        alike = self._are_alike(content, starts, ends)
-        if not alike.all():
-            starts, ends = starts[alike], ends[alike]
-            fits[fits] = alike
-        values, are_values = list[pa.Array](), np.ones(len(starts), bool)
-        for texts, is_number in zip(between(content, starts, ends), self.are_numbers, strict=True):
-            found, is_value = _numbers(texts) if is_number else _plain_values(texts)
-            are_values &= is_value
+    def cells(self, columns: Sequence[pa.StringArray], *, escaped: bool) -> tuple[list[pa.ChunkedArray], Mask]:
+        """The cells of the texts whose values these are, of those that have this shape, and which these are.
+
+        Where they are `escaped`, the texts stand within texts of JSON.
+        """
+        values, stand = list[pa.Array](), np.ones(len(columns[0]), bool)
+        for texts, is_number in zip(columns, self.are_numbers, strict=True):
+            found, is_value = _numbers(texts) if is_number else _plain_values(texts, QUOTE[escaped])
+            stand &= is_value
+            if self.drops_nulls and found.null_count:
+                stand &= found.is_valid().to_numpy(zero_copy_only=False)
             values.append(found)
-        if not are_values.all():
-            fits[fits] = are_values
-            values = [one.filter(pa.array(are_values)) for one in values]
-        return self._cells(values), fits
-
-    def _pieces(self, commas: Places, first: Places, begins: Places, ends: Places) -> tuple[Places, Places]:
-        """Where the values of lines of so many commas begin and end, if they are as they should be; a row for each."""
-        inner = commas[first[:, None] + np.arange(len(self.before) - 1)]
-        lefts = np.column_stack([begins, inner + 1]) + [len(one.encode()) for one in self.before]
-        rights = np.column_stack([inner, ends - 1]) - [len(one.encode()) for one in self.after]
-        return lefts, rights
-
-    def _are_alike(self, content: Bytes, starts: Places, ends: Places) -> Mask:
-        """In which rows what should stand around the values does."""
-        alike: Mask = np.logical_and.reduce(starts < ends, axis=1)
-        for number, (before, after) in enumerate(zip(self.before, self.after, strict=True)):
-            rows = slice(None) if alike.all() else alike
-            alike[rows] = stand(content, starts[rows, number] - len(before.encode()), before.encode())
-            rows = slice(None) if alike.all() else alike
-            alike[rows] = stand(content, ends[rows, number], after.encode())
-        return alike
+        kept = values if stand.all() else [one.filter(pa.array(stand)) for one in values]
+        return [pa.chunked_array([column]) for column in self._cells(kept)], stand
 
     def _cells(self, values: list[pa.Array]) -> list[pa.Array]:
         """The cells that are values, those of several rows after each other."""
@@ -153,28 +120,44 @@ class Json(NamedTuple):
 
 
 def _numbers(values: pa.StringArray) -> tuple[pa.StringArray, Mask]:
-    """Numbers as they are, null as missing; and whether they are such. JSON they are: so their ends tell.
-
-    DuckDB's JSON knows nan and inf, which Python's does not. No value is empty.
-    """
-    content, bounds = bytes_of(values)
-    first, last = content[bounds[:-1]], content[bounds[1:] - 1]
-    second = content.take(bounds[:-1] + 1, mode="clip") if len(content) else first
-    fits = (_is_digit(first) | (first == ord("-")) & _is_digit(second)) & _is_digit(last)
-    if fits.all():
-        return values, fits
+    """Numbers as they are, null as missing; and whether they are such."""
+    if _are_decimals(values):
+        return values, np.ones(len(values), bool)
     is_null = pc.equal(values, "null")
-    return pc.if_else(is_null, None, values), fits | is_null.to_numpy(zero_copy_only=False)
+    fits = pc.or_(is_null, pc.match_substring_regex(values, f"^{NUMBER}$"))
+    return pc.if_else(is_null, None, values), fits.to_numpy(zero_copy_only=False)
+
+
+def _are_decimals(values: pa.StringArray) -> bool:
+    """Whether all are numbers without an exponent: what Arrow reads as one is such if its ends are as JSON has them."""
+    content, bounds = bytes_of(values)
+    if not len(content) or not (bounds[:-1] < bounds[1:]).all() or ((content | 32) == ord("e")).any():
+        return not len(values)
+    first, last = content[bounds[:-1]], content[bounds[1:] - 1]
+    signed = first == ord("-")
+    second = content.take(bounds[:-1] + 1 + signed, mode="clip")
+    if signed.any():
+        first = np.where(signed, content.take(bounds[:-1] + 1, mode="clip"), first)
+    padded = (first == ord("0")) & _is_digit(second) & (bounds[:-1] + 1 + signed < bounds[1:])
+    if padded.any() or not (_is_digit(first) & _is_digit(last)).all():
+        return False
+    try:
+        values.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _is_digit(byte: NDArray[np.uint8]) -> Mask:
-    return (byte >= ord("0")) & (byte <= ord("9"))
+    return byte - ord("0") < 10  # below 0 they turn into large numbers
 
 
-def _plain_values(values: pa.StringArray) -> tuple[pa.StringArray, Mask]:
+def _plain_values(values: pa.StringArray, quote: str) -> tuple[pa.StringArray, Mask]:
     """Numbers, texts without their quotes and truth values as they are, null as missing; and whether they are such."""
-    fits = pc.match_substring_regex(values, VALUE)
-    inner = pc.if_else(pc.starts_with(values, '"'), pc.utf8_slice_codeunits(values, 1, -1), values)
+    mark = re.escape(quote)
+    fits = pc.match_substring_regex(values, f"^(?:{NUMBER}|true|false|null|{mark}{TEXT}{mark})$")
+    size = len(quote)
+    inner = pc.if_else(pc.starts_with(values, quote), pc.utf8_slice_codeunits(values, size, -size), values)
     return pc.if_else(pc.equal(values, "null"), None, inner), fits.to_numpy(zero_copy_only=False)
 
 

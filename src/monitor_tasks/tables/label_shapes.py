@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor_tasks.tables.json_shapes import NUMBER
 from monitor_tasks.tables.label_records import LABEL, label_of, parse_label
 from monitor_tasks.tables.marks import Mask
 from monitor_tasks.tables.payloads import Unusable
@@ -14,7 +15,7 @@ from monitor_tasks.tables.templates import Path, Role, Template
 
 CELL = r"^[!#-+\--\[\]-~]([ !#-+\--\[\]-~]*[!#-+\--\[\]-~])?$"
 """A cell of CSV that stands for itself: printable, without quote, comma and backslash, and no blank around it."""
-NUMBER = r"^(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|true|false)$"
+DOCUMENT = f"^(?:{NUMBER}|true|false)$"
 """A document of JSON that stands for itself."""
 ID, DATA, ENCODING = ("eventMetadata", "eventId"), ("groundTruthData", "data"), ("groundTruthData", "encoding")
 
@@ -54,7 +55,7 @@ class LineShape(NamedTuple):
 
     def taken(self, lines: pa.LargeStringArray) -> Taken:
         """What stands in the lines that have the shape."""
-        fits, texts = self.template.cut(lines)
+        fits, (texts, _) = self.template.cut(lines)
         labels = self._labels(texts["data"])
         usable = pc.and_(pc.greater(pc.binary_length(texts["id"]), 0), pc.is_valid(labels))
         fits[fits] = usable.to_numpy(zero_copy_only=False)
@@ -62,7 +63,7 @@ class LineShape(NamedTuple):
 
     def _labels(self, payloads: pa.StringArray) -> pa.StringArray:
         """The label in each payload; missing where none can be read. Of what does not stand for itself few differ."""
-        plain = pc.match_substring_regex(payloads, CELL if self.encoding == "CSV" else NUMBER)
+        plain = pc.match_substring_regex(payloads, CELL if self.encoding == "CSV" else DOCUMENT)
         if pc.all(plain).as_py():
             return payloads
         odd = payloads.filter(pc.invert(plain)).dictionary_encode()

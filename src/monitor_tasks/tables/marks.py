@@ -1,6 +1,7 @@
 """Where marks stand in texts: looked for in the bytes of all texts at once."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +52,18 @@ def counts(places: Places, bounds: Places) -> Places:
     return np.diff(firsts(places, bounds))
 
 
+def lengths_of(texts: pa.Array) -> NDArray[np.integer[Any]]:
+    """How many bytes each text has."""
+    return np.diff(bytes_of(texts)[1])
+
+
+def are_plain(texts: pa.Array) -> Mask:
+    """Which texts hold nothing that JSON would escape."""
+    content, bounds = bytes_of(texts)
+    found = (content == ord('"')) | (content == ord("\\")) | (content < FIRST_PRINTED)
+    return counts(np.flatnonzero(found), bounds) == 0 if found.any() else np.ones(len(texts), bool)
+
+
 def have(texts: pa.ChunkedArray, marks: Mapping[str, int]) -> Mask:
     """Which texts have each mark exactly so many times; a missing one has none."""
     content, bounds = bytes_of(in_one_piece(texts))
@@ -74,7 +87,7 @@ def between(content: Bytes, starts: Places, ends: Places) -> list[pa.StringArray
 
 
 def stand(content: Bytes, places: Places, expected: bytes) -> Mask:
-    """Whether the expected bytes stand at each place."""
+    """Whether the expected bytes stand at each place, from which on so many bytes are there."""
     width = len(expected)
     if not width:
         return np.ones(len(places), bool)

@@ -18,7 +18,7 @@ from monitor_tasks.tables.ledger import Place, Quarantined, Reason
 from monitor_tasks.tables.lines import Block
 from monitor_tasks.tables.payloads import Cells
 from monitor_tasks.tables.records import Broken, Identity, Row, identified, rows_of
-from monitor_tasks.tables.shapes import MOMENT, Shape, attributes_of, where
+from monitor_tasks.tables.shapes import MOMENT, Shape, attributes_of, content_of_payload, where
 from monitor_tasks.window import Window
 
 FEW = 256
@@ -149,6 +149,14 @@ class Reader:
         groups += _by_form([one for one in singles if one.wanted], self._settings)
         return Reading(pa.concat_tables(identities), groups, ours, len(broken) - len(ours), learned)
 
+    def first_shape(self, block: Block) -> list[Shape]:
+        """The shape of the first record of a block, where most of the next ones have it too."""
+        lines = pa.table({"index": np.arange(len(block.lines)), "line": block.lines})
+        if self._hook is not None or len(lines) <= FEW:
+            return []
+        shape = Shape.of(lines["line"][0].as_py(), self._engine, self._settings)
+        return [shape] if shape is not None and self._is_common(shape, lines) else []
+
     def _single(self, block: Block, index: int) -> _Single:
         identity, content = identified(block.line(index), self._settings)
         if not self._span.has(block.place(index), identity.time):
@@ -169,7 +177,8 @@ class Reader:
                 for number, name in enumerate(payloads)
             },
         }
-        query = f"select *, hash(event_id) as key, hash({', '.join(payloads)}) as content from rows"  # noqa: S608 constants
+        contents = ", ".join(map(content_of_payload, payloads))
+        query = f"select *, hash(event_id) as key, hash({contents}) as content from rows"  # noqa: S608 constants
         return self._engine.ask(query, pa.table(columns)).select(IDENTITY.names).cast(IDENTITY)
 
     def _is_common(self, shape: Shape, lines: pa.Table) -> bool:
@@ -216,9 +225,8 @@ def _group(shape: Shape, rows: pa.Table, cells: dict[str, list[pa.ChunkedArray]]
     head = rows.select(["index", *HEAD.names[2:], *attributes_of(settings)])
     head = head if count == 1 else head.take(each)
     head = head.add_column(1, "row", pa.array(np.tile(np.arange(count), rows.num_rows)))
-    for side, columns in cells.items():
-        for number, column in enumerate(columns):
-            head = head.append_column(f"{side}_{number}", column)
+    found = {f"{side}_{number}": column for side, columns in cells.items() for number, column in enumerate(columns)}
+    head = pa.Table.from_arrays([*head.columns, *found.values()], [*head.column_names, *found])
     outputs, inputs = (shape.payloads[side].form if side in shape.payloads else 0 for side in SIDES)
     return Group(outputs, inputs, False, head)
 
