@@ -414,6 +414,14 @@ def test_every_way_to_write_a_moment_is_read_with_the_others(monkeypatch: pytest
     assert [one.microsecond for one in found.table["@time"].to_pylist()] == [0, 125, 0] * 333
 
 
+def test_what_the_first_record_teaches_is_learned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned, of = list[str](), shapes.Shape.of
+    monkeypatch.setattr(shapes.Shape, "of", lambda line, *more: learned.append(line) or of(line, *more))
+    monkeypatch.setattr(lines_module, "LINES", 500)
+    assert captured(*(record(str(n), f"{n},{n % 7}") for n in range(5000))).ledger.totals["used"] == 5000
+    assert len(learned) == 1
+
+
 def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(7)
     lines = [
