@@ -17,7 +17,7 @@ from monitor_tasks.tables import lines as lines_module
 from monitor_tasks.tables import pieces, readings, shapes
 from monitor_tasks.tables.captured import Captured, capture
 from monitor_tasks.tables.csv_shapes import Csv
-from monitor_tasks.tables.files import read_rows, table_bytes
+from monitor_tasks.tables.files import table_bytes
 from monitor_tasks.tables.lines import in_memory
 from monitor_tasks.tables.readings import Span
 from monitor_tasks.window import Window
@@ -269,11 +269,12 @@ def test_lines_of_csv_are_read_once_whichever_of_them_fit(
     """A cell too many or too few, an empty one, quotes, and the end of a line within: the others' cells are found."""
     passes = list[object]()
 
-    def counted(*arguments: Any, **more: Any) -> pa.Table:
+    def counted(*arguments: Any) -> Any:
         passes.append(arguments)
-        return read_rows(*arguments, **more)
+        return read(*arguments)
 
-    monkeypatch.setattr(pieces, "read_rows", counted)
+    read = pieces._read
+    monkeypatch.setattr(pieces, "_read", counted)
     lines = ["1,2\n", "1,2,3\n", "1\n", "1,\n", '1,"2"\n', "1,2\r\n", "x,y\n", ",2\n"]
     found, mask = Csv(2, has_gaps, has_quotes=False).taken(pa.chunked_array([lines]))
     assert mask.tolist() == [mark == "x" for mark in fits]
@@ -287,6 +288,17 @@ def test_of_lines_of_csv_none_may_fit() -> None:
         found, mask = Csv(2, has_gaps=False, has_quotes=False).taken(pa.chunked_array([lines], pa.string()))
         assert [column.to_pylist() for column in found] == [[], []]
         assert mask.tolist() == [False] * len(lines)
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_lines_are_cut_alike_however_many_bytes_are_looked_at_together(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    lines = [of_json(f'{{"a": {n}, "b": "{"xyz"[n % 3] * n}", "c": {"null" if n % 5 else n}}}') for n in range(300)]
+    lines[100], lines[200] = b"{", lines[200].replace(b"}", b",}", 1)
+    found = told(captured(*lines))
+    monkeypatch.setattr(pieces, "BLOCK", size)
+    assert told(captured(*lines)) == found
 
 
 def test_a_csv_reader_reads_what_is_in_quotes(together: bool) -> None:

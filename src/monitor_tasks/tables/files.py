@@ -240,7 +240,9 @@ def write_table(batches: Iterable[pa.Table], schema: pa.Schema, file: BinaryIO) 
     repeated = [
         name for name in schema.names if len(first[name].slice(0, SAMPLE).unique()) <= min(first.num_rows, SAMPLE) // 2
     ]
-    with pa_parquet.ParquetWriter(file, schema, compression="lz4", use_dictionary=repeated) as writer:
+    numbers = [field.name for field in schema if not pa.types.is_string(field.type)]  # the least text tells nobody much
+    form: dict[str, Any] = {"compression": "lz4", "use_dictionary": repeated, "write_statistics": numbers}
+    with pa_parquet.ParquetWriter(file, schema, **form) as writer:
         for _ in ahead(writer.write_table, chain([first], waiting), threads=1):
             pass  # a batch is made while the one before is written
 
@@ -323,48 +325,22 @@ def _first_row(file: BinaryIO) -> tuple[int, bytes]:
     return file.tell() - len(row), bytes(row) + end
 
 
-def read_rows(
-    content: bytes | pa.Buffer,
-    columns: list[str] | None,
-    skip: Callable[[Any], str] | None = None,
-    wanted: list[str] | None = None,
-) -> pa.Table:
-    """The rows of a CSV without a header, or the wanted columns of them; only an empty cell is missing.
-
-    A plain one is UTF-8, its quotes and empty lines mean nothing, and no cell is missing: it has a `skip`, which is
-    told of every row that has not so many columns.
-    """
-    return pa_csv.read_csv(pa.BufferReader(content), *_options(columns, wanted, skip=skip))
+def read_rows(content: bytes | pa.Buffer, columns: list[str] | None) -> pa.Table:
+    """The rows of a CSV without a header; only an empty cell is missing."""
+    return pa_csv.read_csv(pa.BufferReader(content), *_options(columns))
 
 
-def _options(
-    columns: list[str] | None,
-    wanted: list[str] | None = None,
-    *,
-    skip: Callable[[Any], str] | None = None,
-) -> tuple[Any, Any, Any]:
+def _options(columns: list[str] | None, wanted: list[str] | None = None) -> tuple[Any, Any, Any]:
     """How Arrow reads a CSV of these columns, or the wanted ones of them: every cell is text."""
-    is_plain = skip is not None
     return (
-        pa_csv.ReadOptions(
-            column_names=columns,
-            autogenerate_column_names=columns is None,
-            block_size=LONGEST_ROW,
-            use_threads=not is_plain,
-        ),
-        pa_csv.ParseOptions(
-            quote_char=False if is_plain else '"',
-            newlines_in_values=not is_plain,
-            ignore_empty_lines=not is_plain,
-            invalid_row_handler=skip,
-        ),
+        pa_csv.ReadOptions(column_names=columns, autogenerate_column_names=columns is None, block_size=LONGEST_ROW),
+        pa_csv.ParseOptions(newlines_in_values=True),
         pa_csv.ConvertOptions(
             column_types=dict.fromkeys(columns or (), pa.string()),
             include_columns=wanted,
-            strings_can_be_null=not is_plain,
+            strings_can_be_null=True,
             quoted_strings_can_be_null=True,
             null_values=[""],
-            check_utf8=not is_plain,
         ),
     )
 

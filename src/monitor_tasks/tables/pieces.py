@@ -7,9 +7,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 
-from monitor_tasks.tables.files import read_rows
 from monitor_tasks.tables.marks import Bytes, Mask, Places, between, bytes_of, in_one_piece, lengths_of, stand
+
+BLOCK = 1 << 20
+"""Bytes that are taken apart together: what is noted of them stays in a processor's cache."""
 
 
 class Piece(NamedTuple):
@@ -62,7 +65,7 @@ def cut(lines: pa.Array, pieces: Sequence[Piece]) -> tuple[Mask, Cut]:
     ([True, False, False], {0: ['a=1']})
     """
     content, bounds = bytes_of(lines)
-    fits, found = _read(content, len(lines), pieces)
+    fits, found = _read(content, bounds, pieces)
     places = [bounds[:-1][fits]]
     for number, piece in enumerate(pieces):
         length = len(piece.before.encode()) if piece.after is None else lengths_of(found[number])
@@ -97,19 +100,29 @@ def _fixed(pieces: Sequence[Piece]) -> Iterator[tuple[int, str]]:
             yield numbers[0], ",".join(text.before for text in texts)
 
 
-def _read(content: Bytes, lines: int, pieces: Sequence[Piece]) -> tuple[Mask, dict[int, pa.StringArray]]:
+def _read(content: Bytes, bounds: Places, pieces: Sequence[Piece]) -> tuple[Mask, dict[int, pa.StringArray]]:
     """Which lines have as many commas as they should, and the varying pieces of these."""
-    fits: Mask = np.ones(lines, bool)
-    others, varying = list[int](), [number for number, piece in enumerate(pieces) if piece.after is not None]
+    lengths, others = np.diff(bounds), list[int]()
+    fits: Mask = np.ones(len(lengths), bool)
+    names = [str(number) for number in range(len(pieces))]
+    varying = [number for number, piece in enumerate(pieces) if piece.after is not None]
 
     def skip(row: Any) -> str:
         others.append(row.number - 1)
         return "skip"
 
-    if lines:
-        names = [str(number) for number in range(len(pieces))]
-        found = read_rows(pa.py_buffer(content), names, skip, [names[number] for number in varying])
-        if found.num_rows + len(others) == lines:  # else there is an end of a line within one, or an empty line
+    if len(lengths):
+        found = pa_csv.read_csv(
+            pa.BufferReader(pa.py_buffer(content)),
+            pa_csv.ReadOptions(column_names=names, block_size=max(BLOCK, int(lengths.max())), use_threads=False),
+            pa_csv.ParseOptions(quote_char=False, ignore_empty_lines=False, invalid_row_handler=skip),
+            pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                include_columns=[names[number] for number in varying],
+                check_utf8=False,
+            ),
+        )
+        if found.num_rows + len(others) == len(lengths):  # else there is an end of a line within one, or an empty line
             fits[others] = False
             return fits, dict(zip(varying, map(in_one_piece, found.columns), strict=True))
-    return np.zeros(lines, bool), dict.fromkeys(varying, pa.array([], pa.string()))
+    return np.zeros(len(lengths), bool), dict.fromkeys(varying, pa.array([], pa.string()))
