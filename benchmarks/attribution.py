@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from benchmarks.measure import Cost, Peer, Step, Target
+from benchmarks.measure import Call, Cost, Peer, Step, Target
 
 FEATURES = tuple(f"feature_{place:02}" for place in range(12))
 SAMPLE = 1000
@@ -20,7 +20,6 @@ AGAINST_SHAP = 200
 SAME_RANKING = 0.999
 TURNS = 10
 """Turns of which the best counts, where the work is short."""
-Call = Callable[[], int | Cost | None]
 
 
 def make(folder: Path, rows: int) -> None:

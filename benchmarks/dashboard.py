@@ -16,7 +16,7 @@ from unittest.mock import patch
 import httpx
 import uvicorn
 
-from benchmarks.measure import Cost, Peer, Step, Target
+from benchmarks.measure import Call, Cost, Peer, Step, Target
 from benchmarks.replay import COLUMNS, ENDPOINT, first_report, moved, stored
 from monitor_tasks import indexing, reading
 from monitor_tasks.dashboard import Watched
@@ -31,7 +31,6 @@ from monitor_tasks.window import now
 ENDPOINTS = 100
 TODAY = now().replace(hour=0, minute=0, second=0, microsecond=0)
 """When the made windows end, so that pages are not told of months without any."""
-Call = Callable[[], int | None]
 MONITORS = ("data_quality", "model_quality", "bias", "attribution")
 
 

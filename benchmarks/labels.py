@@ -3,10 +3,9 @@
 Ids are UUIDs, as servers make them; `--rows 10000000` is the size of the target.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measure import Cost, Peer, Step, Target
+from benchmarks.measure import Call, Cost, Peer, Step, Target, warm
 
 PIECE, LIMIT = 1 << 17, "256MB"
-LIBRARIES = ("duckdb", "pandas")
-"""What ours loads at its first use, pandas by pyarrow: before the clock runs, as the peers' is."""
 HOUR = "2026/01/01/00"
 LINE = (
     b'{"groundTruthData": {"data": "%d", "encoding": "CSV"}, "eventMetadata": {"eventId": "%s"}, "eventVersion": "0"}\n'
 )
-
-Call = Callable[[], int | None]
 
 
 def make(folder: Path, rows: int) -> None:
@@ -81,18 +76,13 @@ def _joined(folder: Path) -> Call:
     names = file.schema_arrow.names
     labels = pa.table({name: file.read([name])[name].combine_chunks() for name in names})
     pa.default_memory_pool().release_unused()
-    _warm()
+    warm("duckdb")
 
     def call() -> int:
         with (folder / "predictions.parquet").open("rb") as file:
             return merge(Stored.in_file(file, file.name), labels, ["label"]).counts.matched
 
     return call
-
-
-def _warm() -> None:
-    for name in LIBRARIES:
-        import_module(name)
 
 
 def _merged(folder: Path) -> Call:
@@ -125,7 +115,7 @@ def _labelled(folder: Path) -> Call:
     from monitor_tasks.tables.files import Stored
     from monitor_tasks.tables.labelled import Awaiting, merge
 
-    _warm()
+    warm("duckdb")
 
     def call() -> int:
         with (folder / "predictions.parquet").open("rb") as file:
@@ -158,7 +148,7 @@ def _naive(folder: Path) -> Call:
 
 
 def _gathered(folder: Path) -> Call:
-    _warm()
+    warm("duckdb")
 
     def call() -> int:
         with _ground_truth(folder, LIMIT) as found:

@@ -5,17 +5,23 @@ import resource
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import Literal, NamedTuple
 
-Side = Callable[[Path], "Callable[[], int | Cost | None]"]
-"""From the folder of inputs to the call that is timed: libraries and what was stored before are loaded outside it.
+Call = Callable[[], "int | Cost | None"]
+"""What is timed. One that answers with a cost has measured the time itself, and the memory where it ran elsewhere."""
+Side = Callable[[Path], Call]
+"""From the folder of inputs to the call: libraries and what was stored before are loaded outside it."""
 
-A call that answers with a cost has measured the time itself, and the memory where it ran elsewhere.
-"""
+
+def warm(*more: str) -> None:
+    """Pandas is loaded by pyarrow at its first conversion, others at their first use: all before the clock runs."""
+    for name in ("pandas", *more):
+        import_module(name)
 
 
 class Cost(NamedTuple):

@@ -1,16 +1,14 @@
 """Metrics of a binary classifier with their uncertainty: ours from counts by score, scikit-learn's from rows."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measure import Peer, Step, Target
+from benchmarks.measure import Call, Peer, Step, Target
 
 BOOTSTRAPS = 10
-Call = Callable[[], int | None]
 
 
 def make(folder: Path, rows: int) -> None:

@@ -8,22 +8,19 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from benchmarks.data import FEATURES
-from benchmarks.measure import Cost, Peer, Step, Target
+from benchmarks.measure import Call, Cost, Peer, Step, Target
 
 CONNECTIONS = 8
 REQUESTS_A_SECOND = 800
 WARM_UP = 200
 BODY = ",".join(f"{number / 7:.4f}" for number in range(FEATURES)).encode()
 QUANTILES = (0.5, 0.99)
-
-Call = Callable[[], int | Cost | None]
 
 
 def make(folder: Path, _: int) -> None:
