@@ -33,12 +33,19 @@ class Engine:
         beside.shutdown(wait=False)
 
     def ask(self, query: str, rows: pa.Table, values: Mapping[str, Any] | None = None) -> pa.Table:
-        """The answer to a query over the table `rows`, with its named values."""
+        """The answer to a query over the table `rows`, with its named values.
+
+        Raises:
+            duckdb.Error: a row is too strange for the query.
+        """
         used = set(re.findall(r"\$(\w+)", query))
         with self._opening.result().cursor() as cursor:
             cursor.register("rows", rows)
             params = {name: value for name, value in (values or {}).items() if name in used}
-            return cursor.sql(query, params=params).to_arrow_table()
+            try:
+                return cursor.sql(query, params=params).to_arrow_table()
+            except UnicodeDecodeError as error:  # it quotes what it complains of, and may cut that within a character
+                raise duckdb.InvalidInputException(error.object.decode(errors="replace")) from error
 
     def __enter__(self) -> Self:
         return self
