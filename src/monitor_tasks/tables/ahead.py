@@ -11,19 +11,19 @@ Found = TypeVar("Found")
 THREADS = 2
 
 
-def ahead(work: Callable[[Item], Found], items: Iterable[Item], threads: int = THREADS) -> Iterator[Found]:
-    """What `work` makes of each item, in their order; `threads` of them are worked on at once, and one more is fetched.
+def ahead(work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
+    """What `work` makes of each item, in their order; `THREADS` are worked on at once, and one more is fetched.
 
-    Which outcomes are there when an item is fetched does not depend on the threads' haste: all but the last `threads`.
+    Which outcomes are there when an item is fetched does not depend on the threads' haste: all but the last `THREADS`.
 
     >>> list(ahead(str.upper, "abc"))
     ['A', 'B', 'C']
     """
     waiting = deque[Future[Found]]()
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(THREADS) as threads:
         for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > threads:
+            waiting.append(threads.submit(work, item))
+            if len(waiting) > THREADS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -14,7 +14,6 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
-from monitor_tasks.tables.ahead import ahead
 from monitor_tasks.value import UserError
 
 LONGEST_ROW = 16 << 20
@@ -243,8 +242,8 @@ def write_table(batches: Iterable[pa.Table], schema: pa.Schema, file: BinaryIO) 
     numbers = [field.name for field in schema if not pa.types.is_string(field.type)]  # the least text tells nobody much
     form: dict[str, Any] = {"compression": "lz4", "use_dictionary": repeated, "write_statistics": numbers}
     with pa_parquet.ParquetWriter(file, schema, **form) as writer:
-        for _ in ahead(writer.write_table, chain([first], waiting), threads=1):
-            pass  # a batch is made while the one before is written
+        for batch in chain([first], waiting):
+            writer.write_table(batch)
 
 
 def _with(batch: pa.Table, more: Mapping[str, pa.Array], names: Sequence[str]) -> pa.Table:
