@@ -29,7 +29,7 @@ class Engine:
     def __init__(self, memory: str) -> None:
         """An engine that holds at most `memory` beside its answers."""
         beside = ThreadPoolExecutor(1)
-        self._opening = beside.submit(opened, memory, threads=1)  # this takes as long as many a window
+        self._opening = beside.submit(opened, memory, threads=1)  # it takes 20 ms: meanwhile others fetch
         beside.shutdown(wait=False)
 
     def ask(self, query: str, rows: pa.Table, values: Mapping[str, Any] | None = None) -> pa.Table:
